@@ -1,0 +1,237 @@
+/*
+ * What commands share: the connection, JSON calls, error style, small conversions. Knows no command
+ * by name. One thread.
+ */
+#include <ctype.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli.h"
+#include "profile.h"
+#include "remote.h"
+
+int cli_remote(struct cli *cli, struct remote **out, struct err *e)
+{
+    if (!cli->profile->url)
+        return err_set(e, ERR_INVALID,
+                       "no registry is known: nobody is logged in, and there is "
+                       "neither --registry nor MREG_URL");
+    if (!cli->remote) {
+        int rc = remote_new(cli->profile->url, cli->profile->token, &cli->remote, e);
+        if (rc != ERR_OK)
+            return rc;
+    }
+    *out = cli->remote;
+    return ERR_OK;
+}
+
+int cli_call(struct cli *cli, const char *method, const char *path, const json_t *body,
+             json_t **out, struct err *e)
+{
+    struct remote *remote = NULL;
+    struct buf answer CLEANUP(buf_clear);
+    buf_init(&answer, (size_t)64 << 20);
+    int rc = cli_remote(cli, &remote, e);
+    if (rc == ERR_OK)
+        rc = remote_call(remote, method, path, body, &answer, e);
+    if (rc != ERR_OK || !out)
+        return rc;
+    if (answer.len == 0) {
+        *out = json_object();
+        return ERR_OK;
+    }
+    if (json_parse(buf_str(&answer), answer.len, JSON_MAX_DEPTH, out, NULL) == ERR_OK)
+        return ERR_OK;
+    return err_set(e, ERR_INTERNAL, "%s answered something that is not JSON; is it a registry?",
+                   cli->profile->url);
+}
+
+static void print_error(const struct out *o, const struct err *e, const char *hint, const char *id)
+{
+    char message[sizeof e->message];
+    snprintf(message, sizeof message, "%s", e->message);
+    fprintf(stderr, "%serror%s: %s: %s\n", out_err_on(o, TONE_BAD), out_err_off(o),
+            err_name(e->code), out_clean(message));
+    if (*e->pointer)
+        fprintf(stderr, "  at %s of what was sent\n", e->pointer);
+    if (hint)
+        fprintf(stderr, "hint: %s\n", hint);
+    if (*id)
+        fprintf(stderr, "request: %s\n", id);
+}
+
+int cli_fail_hint(struct cli *cli, const struct err *e, const char *hint)
+{
+    int code = err_exit_code(e->code);
+    const char *id = cli->remote ? remote_problem_id(cli->remote) : "";
+    if (!cli->out.is_json) {
+        print_error(&cli->out, e, hint, id);
+        return code;
+    }
+    json_t *j CLEANUP(json_decref_ptr) =
+        json_pack("{s:{s:s, s:s, s:s*, s:s*, s:s*, s:i}}", "error", "code", err_name(e->code),
+                  "message", e->message, "pointer", *e->pointer ? e->pointer : NULL, "hint", hint,
+                  "request_id", *id ? id : NULL, "exit", code);
+    cli_json(cli, j);
+    return code;
+}
+
+/* What to do next, as far as the code alone tells. */
+static const char *hint_of(struct cli *cli, const struct err *e)
+{
+    const char *url = cli->profile && cli->profile->url ? cli->profile->url : "URL";
+    switch (e->code) {
+    case ERR_UNAUTHENTICATED:
+        return cli_printf(cli, "mreg login %s --token-file FILE", url);
+    case ERR_FORBIDDEN:
+        return "\"mreg whoami\" shows this token's role; an admin can make another one";
+    case ERR_UNAVAILABLE:
+    case ERR_TIMEOUT:
+    case ERR_THROTTLED:
+        return "nothing was lost; the same command can be run again";
+    case ERR_LOCAL_IO:
+        return "nothing was lost; put it right and run the same command again";
+    case ERR_INVALID:
+        if (cli->profile && !cli->profile->url)
+            return "mreg login URL --token-file FILE";
+        return cli->command ? cli_printf(cli, "mreg help %s", cli->command->name) : NULL;
+    default:
+        return NULL;
+    }
+}
+
+int cli_fail(struct cli *cli, const struct err *e)
+{
+    return cli_fail_hint(cli, e, hint_of(cli, e));
+}
+
+const char *cli_quote(struct cli *cli, const char *text)
+{
+    static const char hex[] = "0123456789ABCDEF";
+    char *out = arena_alloc(&cli->arena, strlen(text) * 3 + 1);
+    char *p = out;
+    for (; *text; text++) {
+        unsigned char c = (unsigned char)*text;
+        if (isalnum(c) || strchr("-._~", c)) {
+            *p++ = (char)c;
+        } else {
+            *p++ = '%';
+            *p++ = hex[c >> 4];
+            *p++ = hex[c & 15];
+        }
+    }
+    return out;
+}
+
+const char *cli_printf(struct cli *cli, const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    int n = vsnprintf(NULL, 0, fmt, ap);
+    va_end(ap);
+    size_t room = n > 0 ? (size_t)n + 1 : 1;
+    char *text = arena_alloc(&cli->arena, room);
+    va_start(ap, fmt);
+    vsnprintf(text, room, fmt, ap);
+    va_end(ap);
+    return text;
+}
+
+const char *cli_query(struct cli *cli, const char *path, const char *key, const char *value)
+{
+    return value ? cli_printf(cli, "%s%c%s=%s", path, strchr(path, '?') ? '&' : '?', key,
+                              cli_quote(cli, value))
+                 : path;
+}
+
+int cli_number(const struct cli *cli, const char *option, int64_t lo, int64_t hi, int64_t *out,
+               struct err *e)
+{
+    const char *text = opt(cli, option);
+    char *end = NULL;
+    if (!text)
+        return ERR_OK;
+    errno = 0;
+    long long n = strtoll(text, &end, 10);
+    if (!isdigit((unsigned char)*text) || *end || errno || n < lo || n > hi)
+        return err_set(e, ERR_INVALID, "--%s \"%.40s\": wanted a whole number from %lld to %lld",
+                       option, text, (long long)lo, (long long)hi);
+    *out = n;
+    return ERR_OK;
+}
+
+void cli_json(struct cli *cli, const json_t *j)
+{
+    char *text CLEANUP(mem_free_ptr) =
+        json_dumps(j, cli->out.stdout_is_tty ? JSON_INDENT(2) : JSON_COMPACT);
+    puts(text ? text : "{}");
+}
+
+const char *text_at(const json_t *obj, const char *key)
+{
+    const char *s = json_string_value(json_object_get(obj, key));
+    return s ? s : "";
+}
+
+int64_t int_at(const json_t *obj, const char *key, int64_t none)
+{
+    const json_t *v = json_object_get(obj, key);
+    return json_is_integer(v) ? json_integer_value(v) : none;
+}
+
+int cli_pairs(struct cli *cli, const char *option, json_t *into, struct err *e)
+{
+    const char *text;
+    for (int i = 0; (text = opt_nth(cli, option, i)); i++) {
+        const char *equals = strchr(text, '=');
+        if (!equals || equals == text)
+            return err_set(e, ERR_INVALID, "--%s \"%.200s\": wanted NAME=VALUE", option, text);
+        char *key = arena_copy(&cli->arena, text, (size_t)(equals - text));
+        if (json_object_set_new(into, key, json_string(equals + 1)) != 0)
+            return err_set(e, ERR_INVALID, "--%s \"%.200s\": not UTF-8", option, text);
+    }
+    return ERR_OK;
+}
+
+int cli_read_json(const char *path, json_t **out, struct err *e)
+{
+    char *text CLEANUP(mem_free_ptr) = NULL;
+    size_t n = 0;
+    int rc = file_read(path, 1 << 20, &text, &n, e);
+    if (rc == ERR_OK && (rc = json_parse(text, n, JSON_MAX_DEPTH, out, e)) != ERR_OK)
+        err_prefix(e, "%s: ", path);
+    return rc;
+}
+
+bool cli_confirm(struct cli *cli, const char *question)
+{
+    char answer[16] = "";
+    if (opt_has(cli, "yes"))
+        return true;
+    bool can_ask = isatty(STDIN_FILENO) && isatty(STDERR_FILENO) && !cli->out.is_json;
+    if (can_ask) {
+        fprintf(stderr, "%s [y/N] ", question);
+        if (fgets(answer, sizeof answer, stdin) && (answer[0] == 'y' || answer[0] == 'Y'))
+            return true;
+    }
+    static const char hint[] = "add --yes to do it without being asked";
+    const char *what = can_ask
+                           ? "declined; nothing was changed"
+                           : cli_printf(cli, "not confirmed, nothing was changed: %s", question);
+    if (cli->out.is_json) {
+        json_t *j CLEANUP(json_decref_ptr) =
+            json_pack("{s:{s:s, s:s, s:s, s:i}}", "error", "code", "unconfirmed", "message", what,
+                      "hint", hint, "exit", EXIT_REFUSED);
+        cli_json(cli, j);
+    } else {
+        fprintf(stderr, "%serror%s: unconfirmed: %s\n", out_err_on(&cli->out, TONE_BAD),
+                out_err_off(&cli->out), what);
+        if (!can_ask)
+            fprintf(stderr, "hint: %s\n", hint);
+    }
+    return false;
+}

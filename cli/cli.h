@@ -1,0 +1,120 @@
+/*
+ * What every command shares: the command table's row, the parsed command line, exit codes.
+ */
+#ifndef MREG_CLI_H
+#define MREG_CLI_H
+
+#include <stdbool.h>
+
+#include "json.h"
+#include "out.h"
+
+/* Exit codes are frozen (README); ERR_* map to them by err_exit_code. */
+enum exit_code {
+    EXIT_DONE = 0,
+    EXIT_FAILED = 1,
+    EXIT_USAGE = 2,
+    EXIT_NOT_FOUND = 3,
+    EXIT_CHANGED = 7, /* verification failed */
+    EXIT_ROLLED_BACK = 10,
+    EXIT_STILL_RUNNING = 11,
+    EXIT_REFUSED = 13,
+    EXIT_LOCAL_IO = 20,
+    EXIT_INTERRUPTED = 130,
+    EXIT_TERMINATED = 143
+};
+
+#define CLI_MAX_ARGS 64
+#define CLI_MAX_VALUES 64
+
+struct option {
+    const char *name;  /* "alias"; the table ends with name NULL */
+    char letter;       /* 0: none */
+    const char *value; /* placeholder for help ("NAME"); NULL: a flag */
+    const char *help;
+};
+
+struct cli;
+
+struct command {
+    const char *name; /* "push" or "rollout pause" */
+    const char *args; /* "MODEL PATH" as help shows them; optional ones in brackets */
+    int min_args, max_args;
+    const struct option *options; /* may be NULL */
+    const char *summary;
+    const char *example;
+    /* Returns an exit code; errors are printed through cli_fail. */
+    int (*run)(struct cli *cli);
+};
+
+struct remote;
+struct profile;
+
+struct cli {
+    const struct command *command; /* NULL: none was named */
+    const char *noun;              /* "rollout" when its verb is missing or unknown */
+    const char *args[CLI_MAX_ARGS];
+    int n_args;
+    struct {
+        const char *name;  /* option's name */
+        const char *value; /* "" for flags */
+    } values[CLI_MAX_VALUES];
+    int n_values;
+    struct out out;
+    struct profile *profile;
+    struct remote *remote; /* made by cli_remote on first use */
+    struct arena arena;
+};
+
+/* --- opt.c --- */
+/* Options that every command takes. */
+extern const struct option global_options[];
+/* Parses argv (whose words are kept, and set to NULL where they name the command) against the
+ * NULL-terminated list of tables (each ends with name NULL). Options may stand anywhere, also in
+ * front of the command. ERR_INVALID with a suggestion; cli->noun is then set if only the verb is
+ * missing. A command of NULL without an error means: print the overview. */
+MUST_USE int opt_parse(struct cli *cli, int argc, char **argv, const struct command *const *tables,
+                       struct err *e);
+/* Last value of an option, or NULL. Flags give "". */
+const char *opt(const struct cli *cli, const char *name);
+bool opt_has(const struct cli *cli, const char *name);
+/* i-th value of a repeated option, or NULL. */
+const char *opt_nth(const struct cli *cli, const char *name, int i);
+/* Help on stdout: all commands (command NULL) or one. */
+void opt_help(const struct command *const *tables, const struct command *command);
+/* Commands whose first word is `noun`, as a list on stdout. */
+void opt_help_noun(const struct command *const *tables, const char *noun);
+
+/* --- shared by commands (call.c) --- */
+/* The connection to the registry the profile or --registry names. ERR_INVALID when none is set. */
+MUST_USE int cli_remote(struct cli *cli, struct remote **out, struct err *e);
+/* One JSON call; *out (may be NULL) is owned by the caller. */
+MUST_USE int cli_call(struct cli *cli, const char *method, const char *path, const json_t *body,
+                      json_t **out, struct err *e);
+/* Prints the error in the house's style (or as JSON) with the hint that fits its code, and returns
+ * its exit code. */
+int cli_fail(struct cli *cli, const struct err *e);
+/* As cli_fail with a hint: the command to run next. */
+int cli_fail_hint(struct cli *cli, const struct err *e, const char *hint);
+/* Percent-encodes one path segment or query value, in the cli's arena. */
+const char *cli_quote(struct cli *cli, const char *text);
+const char *cli_printf(struct cli *cli, const char *fmt, ...) PRINTF_LIKE(2, 3);
+/* path with "?key=value" or "&key=value" behind it; unchanged when value is NULL. In arena. */
+const char *cli_query(struct cli *cli, const char *path, const char *key, const char *value);
+/* An option that is a whole number of lo..hi; *out keeps its value when it is not given. */
+MUST_USE int cli_number(const struct cli *cli, const char *option, int64_t lo, int64_t hi,
+                        int64_t *out, struct err *e);
+/* Prints j as the --json result. */
+void cli_json(struct cli *cli, const json_t *j);
+/* Members of a JSON object with defaults, for printing. */
+const char *text_at(const json_t *obj, const char *key);          /* "" when absent */
+int64_t int_at(const json_t *obj, const char *key, int64_t none); /* none when absent */
+/* "key=value" options into an object; ERR_INVALID names the option. */
+MUST_USE int cli_pairs(struct cli *cli, const char *option, json_t *into, struct err *e);
+/* Reads a JSON file ("-" is stdin) given by an option. */
+MUST_USE int cli_read_json(const char *path, json_t **out, struct err *e);
+/* Asks [y/N] on a terminal; --yes answers yes; without a terminal it is a refusal. When false, the
+ * refusal has been printed: return EXIT_REFUSED. */
+bool cli_confirm(struct cli *cli, const char *question);
+
+#endif

@@ -1,0 +1,183 @@
+/*
+ * mreg promote, rollback and the rollout verbs. Strategies are the server's to judge: options only
+ * fill the request.
+ */
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "commands.h"
+#include "name.h"
+
+/* "1:30s,50%:1m,100%" as canary steps of a strategy. */
+static int strategy_steps(const char *text, json_t *strategy, struct err *e)
+{
+    char *copy CLEANUP(mem_free_ptr) = mem_strdup(text);
+    json_t *steps = json_array();
+    char *rest = copy;
+    char *word;
+    json_object_set_new(strategy, "steps", steps);
+    while ((word = strsep(&rest, ","))) {
+        char *bake = strchr(word, ':');
+        char *end = NULL;
+        if (bake)
+            *bake++ = '\0';
+        long n = strtol(word, &end, 10);
+        bool is_percent = *end == '%';
+        bool is_number = isdigit((unsigned char)*word) && n >= 1 && n <= 1000000;
+        if (!is_number || (is_percent ? end[1] : end[0]) != '\0')
+            return err_set(e, ERR_INVALID,
+                           "--steps %s: wanted NODES[:BAKE] or PERCENT%%[:BAKE] with commas, as in "
+                           "1:30s,50%%:1m,100%%",
+                           text);
+        json_array_append_new(steps, json_pack("{s:i, s:s}", is_percent ? "percent" : "nodes",
+                                               (int)n, "bake", bake ? bake : "0"));
+    }
+    return ERR_OK;
+}
+
+static int strategy_of(struct cli *cli, json_t **out, struct err *e)
+{
+    json_t *strategy = NULL;
+    const char *file = opt(cli, "policy");
+    const char *kind = opt(cli, "strategy");
+    const char *steps = opt(cli, "steps");
+    int rc = file ? cli_read_json(file, &strategy, e) : ERR_OK;
+    if (rc != ERR_OK)
+        return rc;
+    if (!strategy)
+        strategy = json_object();
+    if (kind)
+        json_object_set_new(strategy, "strategy", json_string(kind));
+    if (steps)
+        rc = strategy_steps(steps, strategy, e);
+    if (rc == ERR_OK)
+        *out = strategy;
+    else
+        json_decref(strategy);
+    return rc;
+}
+
+static int submitted(struct cli *cli, const json_t *rollout)
+{
+    const char *id = text_at(rollout, "id");
+    bool is_plan = opt_has(cli, "dry-run");
+    if (json_is_true(json_object_get(rollout, "already"))) {
+        if (cli->out.is_json)
+            cli_json(cli, rollout);
+        else
+            out_say(&cli->out, "already so: that version is live");
+        return EXIT_DONE;
+    }
+    if (opt_has(cli, "watch") && !is_plan) {
+        if (!cli->out.is_json)
+            printf("%s\n", id);
+        fflush(stdout);
+        return watch_rollout(cli, id);
+    }
+    if (cli->out.is_json) {
+        cli_json(cli, rollout);
+        return EXIT_DONE;
+    }
+    if (is_plan) {
+        watch_print(cli, rollout);
+        out_say(&cli->out, "a plan only: nothing was changed");
+        return EXIT_DONE;
+    }
+    printf("%s\n", id);
+    out_say(&cli->out, "%s: %s %lld -> %lld in %s; follow it: mreg rollout watch %s", id,
+            text_at(rollout, "model"), (long long)int_at(rollout, "from", 0),
+            (long long)int_at(rollout, "to", 0), text_at(rollout, "environment"), id);
+    return EXIT_DONE;
+}
+
+static int submit(struct cli *cli, json_t *body, struct err *e)
+{
+    json_t *rollout CLEANUP(json_decref_ptr) = NULL;
+    int64_t unused = 0;
+    if (watch_timeout(cli, &unused, e) != ERR_OK) {
+        json_decref(body);
+        return cli_fail(cli, e);
+    }
+    if (opt(cli, "reason"))
+        json_object_set_new(body, "reason", json_string(opt(cli, "reason")));
+    if (opt_has(cli, "dry-run"))
+        json_object_set_new(body, "dry_run", json_true());
+    int rc = cli_call(cli, "POST", "/api/v1/rollouts", body, &rollout, e);
+    return rc == ERR_OK ? submitted(cli, rollout) : cli_fail(cli, e);
+}
+
+int cmd_promote(struct cli *cli)
+{
+    struct err e = {0};
+    char model[NAME_MAX_BYTES * 2 + 2];
+    const char *ref = NULL;
+    json_t *strategy = NULL;
+    int rc = ref_split(cli->args[0], model, &ref, &e);
+    if (rc == ERR_OK)
+        rc = strategy_of(cli, &strategy, &e);
+    if (rc != ERR_OK)
+        return cli_fail(cli, &e);
+    json_t *body CLEANUP(json_decref_ptr) =
+        json_pack("{s:s, s:s, s:s, s:o}", "model", model, "version", ref, "environment",
+                  cli->args[1], "strategy", strategy);
+    return submit(cli, body, &e);
+}
+
+int cmd_rollback(struct cli *cli)
+{
+    struct err e = {0};
+    const char *env = opt(cli, "env");
+    if (!env) {
+        err_set(&e, ERR_INVALID, "rollback needs --env ENVIRONMENT");
+        return cli_fail(cli, &e);
+    }
+    json_t *body CLEANUP(json_decref_ptr) =
+        json_pack("{s:s, s:s, s:s, s:s*}", "model", cli->args[0], "environment", env, "kind",
+                  "rollback", "version", opt(cli, "to"));
+    return submit(cli, body, &e);
+}
+
+int cmd_rollout_show(struct cli *cli)
+{
+    struct err e = {0};
+    json_t *rollout CLEANUP(json_decref_ptr) = NULL;
+    int rc =
+        cli_call(cli, "GET", cli_printf(cli, "/api/v1/rollouts/%s", cli_quote(cli, cli->args[0])),
+                 NULL, &rollout, &e);
+    if (rc != ERR_OK)
+        return cli_fail(cli, &e);
+    if (cli->out.is_json)
+        cli_json(cli, rollout);
+    else
+        watch_print(cli, rollout);
+    return EXIT_DONE;
+}
+
+int cmd_rollout_command(struct cli *cli)
+{
+    struct err e = {0};
+    const char *verb = strchr(cli->command->name, ' ') + 1;
+    int64_t step = 0;
+    if (cli_number(cli, "step", 1, 1000000, &step, &e) != ERR_OK)
+        return cli_fail(cli, &e);
+    if (strcmp(verb, "promote") == 0 && opt_has(cli, "full"))
+        verb = "promote-full";
+    json_t *body CLEANUP(json_decref_ptr) =
+        json_pack("{s:s, s:s*}", "verb", verb, "reason", opt(cli, "reason"));
+    json_t *answer CLEANUP(json_decref_ptr) = NULL;
+    if (step)
+        json_object_set_new(body, "expected_step", json_integer(step));
+    int rc = cli_call(cli, "POST",
+                      cli_printf(cli, "/api/v1/rollouts/%s/commands", cli_quote(cli, cli->args[0])),
+                      body, &answer, &e);
+    if (rc != ERR_OK)
+        return cli_fail(cli, &e);
+    if (cli->out.is_json)
+        cli_json(cli, answer);
+    else
+        out_say(&cli->out, "%s: %s accepted; see: mreg rollout watch %s", cli->args[0], verb,
+                cli->args[0]);
+    return EXIT_DONE;
+}

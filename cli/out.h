@@ -1,0 +1,64 @@
+/*
+ * Output: results on stdout, talk on stderr. A terminal gets tables and colour, a pipe plain tab-
+ * separated lines, --json one object.
+ */
+#ifndef MREG_OUT_H
+#define MREG_OUT_H
+
+#include <stdbool.h>
+
+#include "err.h"
+
+enum tone { TONE_PLAIN, TONE_GOOD, TONE_BAD, TONE_WARN, TONE_FAINT, TONE_STRONG };
+
+struct out {
+    bool is_json;
+    bool is_quiet;
+    bool stdout_is_tty;
+    bool stderr_is_tty;
+    bool has_colour;        /* on stdout */
+    bool stderr_has_colour; /* on stderr */
+    int columns;            /* width of the terminal, 80 if unknown */
+};
+
+/* Looks at the terminal and the environment (NO_COLOR, TERM, COLUMNS). */
+void out_init(struct out *o);
+/* Talk on stderr; not with --quiet or --json. */
+void out_say(const struct out *o, const char *fmt, ...) PRINTF_LIKE(2, 3);
+/* Start and end sequences of a tone for a stream ("" without colour). */
+const char *out_on(const struct out *o, enum tone tone);
+const char *out_off(const struct out *o);
+/* The same for stderr. */
+const char *out_err_on(const struct out *o, enum tone tone);
+const char *out_err_off(const struct out *o);
+/* Turns control characters of text into spaces, in place: what others wrote (reasons, messages,
+ * descriptions) must neither drive a terminal nor break a line of a table. Returns text. */
+char *out_clean(char *text);
+/* "3 h ago" for a terminal, the RFC 3339 text for a pipe. text: RFC 3339 or "". In buffer. */
+const char *out_ago(const struct out *o, const char *text, char buffer[40]);
+/* "6.2 GB" */
+const char *out_bytes(int64_t n, char buffer[24]);
+
+#define TABLE_MAX_COLUMNS 10
+
+/* Collects rows. A terminal gets them aligned, with heads, and cut to its width (the widest columns
+ * give way first); a pipe gets them whole and tab-separated, without heads. */
+struct table {
+    const struct out *out;
+    struct arena arena;
+    int n_columns;
+    const char **cells; /* row by row, the heads first; heap */
+    enum tone *tones;   /* one for each cell */
+    size_t n_cells, cap;
+};
+/* heads: n column names, upper case. */
+void table_init(struct table *t, const struct out *o, int n, const char *const *heads);
+/* Adds a cell to the row under construction; rows are full after n_columns cells. */
+void table_cell(struct table *t, enum tone tone, const char *text);
+void table_cellf(struct table *t, enum tone tone, const char *fmt, ...) PRINTF_LIKE(3, 4);
+/* Prints to stdout and frees. */
+void table_print(struct table *t);
+/* Frees without printing. */
+void table_clear(struct table *t);
+
+#endif

@@ -1,0 +1,45 @@
+/*
+ * Whom we talk to: URL, token and the pinned keys of the registry, from options, environment and
+ * the credential file (${XDG_CONFIG_HOME:-~/.config}/mreg/credentials.json, 0600).
+ */
+#ifndef MREG_PROFILE_H
+#define MREG_PROFILE_H
+
+#include <stdbool.h>
+
+#include "json.h"
+
+struct profile {
+    char *url;     /* heap, or NULL */
+    char *token;   /* heap, or NULL */
+    char *domain;  /* of the pinned key; heap, or NULL */
+    char *signers; /* pinned allowed_signers text; heap, or NULL */
+    char *key_id;  /* pinned fingerprint; heap, or NULL */
+};
+
+/* Reads the credential file and the environment; url and token_file (may be NULL) come from options
+ * and win. For the URL: option, MREG_URL, login. For the token: option, MREG_TOKEN,
+ * MREG_TOKEN_FILE, login. A URL that is not the logged-in one gets neither the stored token nor its
+ * keys. ERR_INVALID: unsafe or damaged file or token; ERR_LOCAL_IO. */
+MUST_USE int profile_load(struct profile *p, const char *url, const char *token_file,
+                          struct err *e);
+/* Writes the credential file (0600, replaced atomically, synced). ERR_LOCAL_IO. */
+MUST_USE int profile_save(const struct profile *p, struct err *e);
+void profile_clear(struct profile *p);
+/* A variable of the environment that looks like ours (MREG_...) but is neither one of the command
+ * nor one of the server: its name in `variable`, the nearest known one in *near (or NULL). Starts
+ * at *i, which is advanced; false at the end. */
+bool profile_odd_variable(char *const *environment, size_t *i, char variable[64],
+                          const char **near);
+/* Path of a file in the configuration ("credentials.json") or cache folder, which is made if
+ * missing; heap. */
+char *profile_path(const char *name);
+char *profile_cache_path(const char *name);
+/* Whole file of at most max bytes ("-" is standard input) into *out (heap, NUL-terminated).
+ * ERR_LOCAL_IO, also when it does not exist; ERR_TOO_LARGE. */
+MUST_USE int file_read(const char *path, size_t max, char **out, size_t *n, struct err *e);
+/* Replaces a file atomically: temporary name, fsync, rename. ERR_LOCAL_IO. */
+MUST_USE int file_write(const char *path, const void *bytes, size_t n, unsigned mode,
+                        struct err *e);
+
+#endif

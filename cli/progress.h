@@ -1,0 +1,25 @@
+/*
+ * Progress of a long command on stderr: named phases; a bar on a terminal, one line per phase in a
+ * pipe, nothing with --quiet or --json.
+ */
+#ifndef MREG_PROGRESS_H
+#define MREG_PROGRESS_H
+
+#include "out.h"
+
+struct progress {
+    const struct out *out;
+    const char *phase;   /* "hash", "upload" ...; static */
+    int64_t done, total; /* bytes; total 0: unknown */
+    int64_t started_ms, drawn_ms;
+    bool is_drawn;
+};
+
+/* Starts a phase (ending the one before). */
+void progress_phase(struct progress *p, const struct out *out, const char *phase, int64_t total);
+/* Adds bytes (may be negative: a piece is sent again) and redraws at most ten times a second. */
+void progress_add(struct progress *p, int64_t n);
+/* Ends the phase with its last line; note (may be NULL) is put behind it. */
+void progress_end(struct progress *p, const char *note);
+
+#endif

@@ -1,0 +1,156 @@
+/*
+ * Phases of rollouts, steps and nodes as tables, with their allowed moves, and the commands. Knows
+ * nothing of why a move is made. Pure; any thread.
+ */
+#include "rollout_names.h"
+
+#include <stdio.h>
+#include <string.h>
+
+const char *const rollout_phase_names[ROLLOUT_PHASE_COUNT] = {
+    "submitted",    "queued",      "running",        "paused", "finalizing", "succeeded",
+    "rolling-back", "rolled-back", "rollback-stuck", "halted", "rejected",   "cancelled"};
+const char *const step_phase_names[STEP_PHASE_COUNT] = {"pending", "apply", "settle",
+                                                        "bake",    "gate",  "done"};
+const char *const node_state_names[NODE_STATE_COUNT] = {
+    "old",    "waiting", "placing", "switching",   "loading",     "observing",
+    "golden", "serving", "failed",  "unreachable", "rolling-back"};
+const char *const pause_reason_names[PAUSE_REASON_COUNT] = {
+    "user", "gate", "inconclusive", "no_data", "unreachable", "deadline"};
+static const char *const verb_names[] = {"pause",        "resume", "promote",
+                                         "promote-full", "abort",  NULL};
+
+#define BIT(x) (1U << (x))
+
+/* Row: from; bits: to. A terminal phase has an empty row. */
+static const unsigned phase_moves[ROLLOUT_PHASE_COUNT] = {
+    [ROLLOUT_SUBMITTED] =
+        BIT(ROLLOUT_QUEUED) | BIT(ROLLOUT_RUNNING) | BIT(ROLLOUT_REJECTED) | BIT(ROLLOUT_CANCELLED),
+    [ROLLOUT_QUEUED] = BIT(ROLLOUT_RUNNING) | BIT(ROLLOUT_CANCELLED),
+    [ROLLOUT_RUNNING] = BIT(ROLLOUT_PAUSED) | BIT(ROLLOUT_FINALIZING) | BIT(ROLLOUT_ROLLING_BACK) |
+                        BIT(ROLLOUT_HALTED),
+    [ROLLOUT_PAUSED] = BIT(ROLLOUT_RUNNING) | BIT(ROLLOUT_ROLLING_BACK) | BIT(ROLLOUT_HALTED),
+    [ROLLOUT_FINALIZING] = BIT(ROLLOUT_SUCCEEDED) | BIT(ROLLOUT_ROLLING_BACK),
+    [ROLLOUT_ROLLING_BACK] = BIT(ROLLOUT_ROLLED_BACK) | BIT(ROLLOUT_ROLLBACK_STUCK),
+    [ROLLOUT_ROLLBACK_STUCK] = BIT(ROLLOUT_ROLLED_BACK) | BIT(ROLLOUT_HALTED),
+};
+static const unsigned step_moves[STEP_PHASE_COUNT] = {
+    [STEP_PENDING] = BIT(STEP_APPLY),
+    [STEP_APPLY] = BIT(STEP_SETTLE),
+    [STEP_SETTLE] = BIT(STEP_APPLY) | BIT(STEP_BAKE),
+    [STEP_BAKE] = BIT(STEP_APPLY) | BIT(STEP_GATE),
+    [STEP_GATE] = BIT(STEP_APPLY) | BIT(STEP_DONE),
+};
+/* A node whose new version stops being ready is loaded again, hence the ways back. */
+#define NODE_MOVING                                                                      \
+    (BIT(NODE_PLACING) | BIT(NODE_SWITCHING) | BIT(NODE_LOADING) | BIT(NODE_OBSERVING) | \
+     BIT(NODE_GOLDEN))
+#define NODE_ENDS \
+    (BIT(NODE_SERVING) | BIT(NODE_FAILED) | BIT(NODE_ROLLING_BACK) | BIT(NODE_UNREACHABLE))
+static const unsigned node_moves[NODE_STATE_COUNT] = {
+    [NODE_OLD] = BIT(NODE_WAITING) | NODE_MOVING | BIT(NODE_ROLLING_BACK) | BIT(NODE_UNREACHABLE),
+    [NODE_WAITING] = BIT(NODE_OLD) | NODE_MOVING | NODE_ENDS,
+    [NODE_PLACING] = BIT(NODE_OLD) | BIT(NODE_WAITING) | NODE_MOVING | NODE_ENDS,
+    [NODE_SWITCHING] = NODE_MOVING | NODE_ENDS | BIT(NODE_WAITING),
+    [NODE_LOADING] = NODE_MOVING | NODE_ENDS | BIT(NODE_WAITING),
+    [NODE_OBSERVING] = NODE_MOVING | NODE_ENDS | BIT(NODE_WAITING),
+    [NODE_GOLDEN] = NODE_MOVING | NODE_ENDS | BIT(NODE_WAITING),
+    [NODE_SERVING] = NODE_MOVING | BIT(NODE_WAITING) | NODE_ENDS,
+    [NODE_FAILED] =
+        BIT(NODE_WAITING) | BIT(NODE_OLD) | BIT(NODE_ROLLING_BACK) | BIT(NODE_UNREACHABLE),
+    [NODE_UNREACHABLE] = ~0U,
+    [NODE_ROLLING_BACK] =
+        BIT(NODE_OLD) | BIT(NODE_FAILED) | BIT(NODE_WAITING) | BIT(NODE_UNREACHABLE),
+};
+
+const char *rollout_phase_name(enum rollout_phase p)
+{
+    return rollout_phase_names[p];
+}
+
+const char *step_phase_name(enum step_phase p)
+{
+    return step_phase_names[p];
+}
+
+const char *node_state_name(enum node_state s)
+{
+    return node_state_names[s];
+}
+
+const char *pause_reason_name(enum pause_reason r)
+{
+    return pause_reason_names[r];
+}
+
+const char *command_verb_name(enum command_verb v)
+{
+    return verb_names[v];
+}
+
+const char *const *command_verb_names(void)
+{
+    return verb_names;
+}
+
+bool rollout_phase_by_name(const char *name, enum rollout_phase *out)
+{
+    for (int i = 0; i < ROLLOUT_PHASE_COUNT; i++) {
+        if (strcmp(rollout_phase_names[i], name) == 0) {
+            *out = (enum rollout_phase)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+bool command_verb_by_name(const char *name, enum command_verb *out)
+{
+    for (int i = 0; i < COMMAND_VERB_COUNT; i++) {
+        if (strcmp(verb_names[i], name) == 0) {
+            *out = (enum command_verb)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+bool rollout_phase_is_terminal(enum rollout_phase p)
+{
+    return phase_moves[p] == 0;
+}
+
+bool rollout_phase_may(enum rollout_phase from, enum rollout_phase to)
+{
+    return from == to || (phase_moves[from] & BIT(to)) != 0;
+}
+
+bool step_phase_may(enum step_phase from, enum step_phase to)
+{
+    return from == to || (step_moves[from] & BIT(to)) != 0;
+}
+
+bool node_state_may(enum node_state from, enum node_state to)
+{
+    return from == to || (node_moves[from] & BIT(to)) != 0;
+}
+
+void rollout_status_init(struct rollout_status *s, int64_t now_ms)
+{
+    *s = (struct rollout_status){.phase = ROLLOUT_SUBMITTED, .updated_ms = now_ms};
+}
+
+int rollout_command_check(const struct rollout_status *s, enum command_verb verb,
+                          int64_t expected_step, struct err *e)
+{
+    bool is_backwards = s->phase == ROLLOUT_ROLLING_BACK || s->phase == ROLLOUT_ROLLBACK_STUCK;
+    if (rollout_phase_is_terminal(s->phase))
+        return err_set(e, ERR_CONFLICT, "the rollout has ended: %s%s%s",
+                       rollout_phase_name(s->phase), s->outcome[0] != '\0' ? "; " : "", s->outcome);
+    if (is_backwards && verb != COMMAND_ABORT)
+        return err_set(e, ERR_CONFLICT, "the rollout is being rolled back: %s", s->cause);
+    if (expected_step != 0 && expected_step != s->step)
+        return err_set(e, ERR_CONFLICT, "the rollout stands at step %d, not %lld", s->step,
+                       (long long)expected_step);
+    return ERR_OK;
+}

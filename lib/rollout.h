@@ -1,0 +1,195 @@
+/*
+ * A rollout: its record (what was asked for), its status (where it stands) and the tables of phases
+ * with their allowed moves. The status is stored as JSON text; readers use the functions here.
+ */
+#ifndef MREG_ROLLOUT_H
+#define MREG_ROLLOUT_H
+
+#include "judge.h"
+#include "jsonw.h"
+#include "move.h"
+#include "policy.h"
+
+#define ROLLOUT_MAX_NODES 2000
+#define ROLLOUT_MAX_STEPS ROLLOUT_MAX_NODES
+#define ROLLOUT_STATUS_MAX_BYTES (8 << 20)
+#define ROLLOUT_TEXT_BYTES 320
+
+enum rollout_phase {
+    ROLLOUT_SUBMITTED,
+    ROLLOUT_QUEUED,
+    ROLLOUT_RUNNING,
+    ROLLOUT_PAUSED,
+    ROLLOUT_FINALIZING,
+    ROLLOUT_SUCCEEDED,
+    ROLLOUT_ROLLING_BACK,
+    ROLLOUT_ROLLED_BACK,
+    ROLLOUT_ROLLBACK_STUCK, /* goes on trying */
+    ROLLOUT_HALTED,
+    ROLLOUT_REJECTED,
+    ROLLOUT_CANCELLED,
+    ROLLOUT_PHASE_COUNT
+};
+enum step_phase {
+    STEP_PENDING,
+    STEP_APPLY,  /* nodes get the version */
+    STEP_SETTLE, /* all have it; min_healthy runs */
+    STEP_BAKE,   /* the bake time runs */
+    STEP_GATE,   /* the bake time is over; gates want more evidence */
+    STEP_DONE,
+    STEP_PHASE_COUNT
+};
+enum node_state {
+    NODE_OLD,
+    NODE_WAITING,
+    NODE_PLACING,
+    NODE_SWITCHING,
+    NODE_LOADING,
+    NODE_OBSERVING,
+    NODE_GOLDEN,
+    NODE_SERVING,
+    NODE_FAILED,
+    NODE_UNREACHABLE,
+    NODE_ROLLING_BACK,
+    NODE_STATE_COUNT
+};
+enum pause_reason {
+    PAUSE_USER,
+    PAUSE_GATE,         /* a gate or a node failed and the policy does not roll back */
+    PAUSE_INCONCLUSIVE, /* too few requests until the step's deadline */
+    PAUSE_NO_DATA,      /* no metrics */
+    PAUSE_UNREACHABLE,  /* nodes of the step are not reachable */
+    PAUSE_DEADLINE,     /* the step took too long and the policy does not roll back */
+    PAUSE_REASON_COUNT
+};
+
+const char *rollout_phase_name(enum rollout_phase p);
+const char *step_phase_name(enum step_phase p);
+const char *node_state_name(enum node_state s);
+const char *pause_reason_name(enum pause_reason r);
+/* False if the name is unknown; *out is then untouched. */
+bool rollout_phase_by_name(const char *name, enum rollout_phase *out);
+/* No transition leads out of a terminal phase. */
+bool rollout_phase_is_terminal(enum rollout_phase p);
+/* The tables of allowed moves; staying is allowed. */
+bool rollout_phase_may(enum rollout_phase from, enum rollout_phase to);
+bool step_phase_may(enum step_phase from, enum step_phase to);
+bool node_state_may(enum node_state from, enum node_state to);
+
+enum command_verb {
+    COMMAND_PAUSE,
+    COMMAND_RESUME,
+    COMMAND_PROMOTE,
+    COMMAND_PROMOTE_FULL,
+    COMMAND_ABORT,
+    COMMAND_VERB_COUNT
+};
+const char *command_verb_name(enum command_verb v);
+/* NULL-terminated list, for errors and did-you-mean. */
+const char *const *command_verb_names(void);
+bool command_verb_by_name(const char *name, enum command_verb *out);
+struct rollout_command {
+    int64_t seq;
+    enum command_verb verb;
+    int64_t expected_step; /* 0: none named */
+    const char *actor, *reason;
+    int64_t ts_ms;
+};
+
+/* What was asked for; never changes. Strings are borrowed or in the reader's arena. */
+struct rollout_record {
+    const char *id; /* "r-55" */
+    const char *model, *environment, *serve_as;
+    int64_t target_id;
+    int64_t from, to; /* from 0: nothing was live */
+    const char *kind; /* "promote" or "rollback" */
+    const char *actor, *reason;
+    int64_t generation;
+    int64_t created_ms, ended_ms;
+    const char *strategy; /* JSON text of the effective policy */
+};
+
+struct rollout_pause {
+    enum pause_reason reason;
+    int64_t since_ms;
+    const char *text; /* in arena */
+};
+struct rollout_step {
+    int n_nodes; /* cumulative */
+    int64_t bake_ms;
+    enum step_phase phase;
+    int64_t started_ms, ended_ms; /* 0: not yet */
+    enum verdict verdict;
+    bool is_promoted; /* somebody waived its bake and gates */
+};
+struct rollout_node {
+    int64_t node_id;
+    const char *name; /* in arena */
+    enum node_state state;
+    int step;          /* the step (from 1) in which it got the new version; 0: not chosen */
+    int order;         /* in which nodes were chosen, from 1 */
+    bool is_touched;   /* its files were or may have been switched to the new version */
+    bool is_done;      /* it serves the new version */
+    bool has_failed;   /* the new version failed here */
+    bool is_returning; /* its move goes back to the old version */
+    bool is_back;      /* rolling back: nothing is left to do here */
+    int n_lost;        /* how often it stopped being ready with the new version */
+    int64_t version;   /* last seen serving; 0: none */
+    int64_t ready_since_ms;
+    int64_t odd_since_ms; /* since when it serves something else than wanted */
+    struct evidence evidence;
+    struct move move;
+};
+struct rollout_status {
+    int64_t revision;
+    int64_t updated_ms;
+    enum rollout_phase phase;
+    int step;                 /* present step from 1; 0 before the first */
+    int64_t command_seq;      /* last command taken in */
+    int64_t step_deadline_ms; /* absolute; 0: none */
+    int64_t bake_since_ms;    /* 0: not begun */
+    int64_t paused_since_ms;  /* 0: not paused */
+    bool promotes_full;
+    int n_chosen;
+    int n_rollback_failures;
+    struct rollout_pause pauses[PAUSE_REASON_COUNT];
+    int n_pauses;
+    char cause[ROLLOUT_TEXT_BYTES];   /* why it is rolled back or was ended; "" */
+    char outcome[ROLLOUT_TEXT_BYTES]; /* terminal phases: in words */
+    char waiting[ROLLOUT_TEXT_BYTES]; /* what it waits for; "" */
+    char unblock[ROLLOUT_TEXT_BYTES]; /* what would help; "" */
+    struct gate_result gates[POLICY_MAX_GATES];
+    int n_gates;
+    struct rollout_step *steps; /* in arena */
+    int n_steps;
+    struct rollout_node *nodes; /* in arena */
+    int n_nodes;
+};
+
+/* Status of a rollout that was just submitted: revision 0, no nodes, no steps. */
+void rollout_status_init(struct rollout_status *s, int64_t now_ms);
+/* Reads stored JSON text (n bytes, borrowed) into *out, arrays and strings in a. ERR_CORRUPT. */
+MUST_USE int rollout_status_read(const char *text, size_t n, struct arena *a,
+                                 struct rollout_status *out, struct err *e);
+/* Appends the JSON text that rollout_status_read reads. */
+void rollout_status_write(const struct rollout_status *s, struct buf *out);
+/* Deep copy; arrays and strings in a. */
+void rollout_status_copy(const struct rollout_status *s, struct arena *a,
+                         struct rollout_status *out);
+/* The check that the API makes before it records a command (expected_step 0: none named).
+ * ERR_CONFLICT: the rollout ended, or stands at another step. */
+MUST_USE int rollout_command_check(const struct rollout_status *s, enum command_verb verb,
+                                   int64_t expected_step, struct err *e);
+
+/* Writes the members of the API's rollout that come from the status into an open object: phase,
+ * step, n_steps, step_phase, revision, updated, waiting, unblock, pauses, outcome, steps, gates,
+ * nodes, deadline (docs/api.md "Rollout"). r gives the versions of the nodes' "wanted". */
+void rollout_status_api(const struct rollout_record *r, const struct rollout_status *s,
+                        struct jsonw *w);
+/* The rollout's document of the history (journal_path_rollout), for the rows of submission, of
+ * moves and of the end: caller owns one reference. s may be NULL at submission. Bounded: steps and
+ * gates, no nodes but those that failed. ERR_INVALID: the strategy is no JSON. */
+MUST_USE int rollout_document(const struct rollout_record *r, const struct rollout_status *s,
+                              json_t **out, struct err *e);
+
+#endif

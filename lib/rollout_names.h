@@ -1,0 +1,18 @@
+/*
+ * The names of the enums that a rollout is made of, as arrays, for tables of fields. Others use the
+ * *_name functions.
+ */
+#ifndef MREG_ROLLOUT_NAMES_H
+#define MREG_ROLLOUT_NAMES_H
+
+#include "rollout.h"
+
+extern const char *const rollout_phase_names[ROLLOUT_PHASE_COUNT];
+extern const char *const step_phase_names[STEP_PHASE_COUNT];
+extern const char *const node_state_names[NODE_STATE_COUNT];
+extern const char *const pause_reason_names[PAUSE_REASON_COUNT];
+extern const char *const verdict_names[VERDICT_COUNT];
+extern const char *const gate_kind_names[GATE_KIND_COUNT];
+extern const char *const move_phase_names[MOVE_PHASE_COUNT];
+
+#endif

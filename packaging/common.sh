@@ -1,0 +1,71 @@
+# Shared by the scripts of this folder: messages, Debian packages, build folders.
+# Sourced, not run. Needs bash.
+
+ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+JOBS=$(nproc 2>/dev/null || echo 2)
+
+say() { printf '\033[1m==>\033[0m %s\n' "$*" >&2; }
+die() { printf 'error: %s\n' "$*" >&2; exit 1; }
+
+as_root() {
+    if [ "$(id -u)" = 0 ]; then "$@"
+    elif command -v sudo >/dev/null 2>&1; then sudo "$@"
+    else die "installing packages needs root: run as root or install sudo"; fi
+}
+
+# need_packages NAME...: installs the Debian packages that are missing.
+need_packages() {
+    local missing=() name
+    for name in "$@"; do
+        dpkg-query -W -f='${Status}' "$name" 2>/dev/null | grep -q 'ok installed' || missing+=("$name")
+    done
+    [ ${#missing[@]} = 0 ] && return 0
+    say "installing ${missing[*]}"
+    local log
+    log=$(mktemp)
+    if ! { as_root apt-get update -q && as_root env DEBIAN_FRONTEND=noninteractive \
+        apt-get install -q -y --no-install-recommends "${missing[@]}"; } >"$log" 2>&1; then
+        tail -n 20 "$log" >&2
+        die "could not install: ${missing[*]}"
+    fi
+    rm -f "$log"
+}
+
+BUILD_PACKAGES=(gcc libc6-dev cmake ninja-build pkg-config libcivetweb-dev libsqlite3-dev libgit2-dev
+    libcurl4-openssl-dev libjansson-dev libsodium-dev libssl-dev python3)
+TEST_PACKAGES=(libcmocka-dev git openssh-client universal-ctags clang-format curl)
+
+# npm comes from Debian unless some node and npm are there already.
+need_npm() {
+    command -v npm >/dev/null 2>&1 || need_packages nodejs npm
+}
+
+# build FOLDER [cmake option]...: configures (once) and builds.
+build() {
+    local folder=$1 log
+    shift
+    log=$(mktemp)
+    if ! { cmake -S "$ROOT" -B "$folder" -G Ninja "$@" && cmake --build "$folder" -j "$JOBS"; } \
+        >"$log" 2>&1; then
+        tail -n 60 "$log" >&2
+        die "the build in $folder failed"
+    fi
+    rm -f "$log"
+}
+
+VENV=$ROOT/build/venv
+
+# MLServer and scikit-learn from PyPI, in build/venv; fails where PyPI cannot be reached.
+install_mlserver() {
+    local log=$ROOT/build/pip.log stamp
+    stamp=$(sha256sum "$ROOT/packaging/demo/requirements.txt" | cut -c1-64)
+    [ "$(cat "$VENV/stamp" 2>/dev/null)" = "$stamp" ] && return 0
+    need_packages python3-venv
+    say "installing MLServer and scikit-learn from PyPI (about 530 MB in build/venv)"
+    mkdir -p "$ROOT/build"
+    rm -rf "$VENV"
+    /usr/bin/python3 -m venv "$VENV" >"$log" 2>&1 &&
+        "$VENV/bin/pip" install -q --disable-pip-version-check \
+            -r "$ROOT/packaging/demo/requirements.txt" >>"$log" 2>&1 || return 1
+    echo "$stamp" >"$VENV/stamp"
+}

@@ -1,0 +1,17 @@
+# cmake -DOUTPUT=x.c -DLABEL=web "-DFILES=a;b" -P embed_run.cmake
+set(table "")
+set(arrays "")
+set(i 0)
+foreach(file ${FILES})
+  file(READ ${file} hex HEX)
+  get_filename_component(name ${file} NAME)
+  string(LENGTH "${hex}" digits)
+  math(EXPR length "${digits} / 2")
+  string(REGEX REPLACE "(................................)" "\\1\n" hex "${hex}")
+  string(REGEX REPLACE "([0-9a-f][0-9a-f])" "0x\\1," hex "${hex}")
+  string(APPEND arrays "static const unsigned char file_${i}[] = {${hex}0};\n")
+  string(APPEND table "    {\"${name}\", file_${i}, ${length}},\n")
+  math(EXPR i "${i} + 1")
+endforeach()
+file(WRITE ${OUTPUT} "#include \"embed.h\"\n\n${arrays}
+const struct embed_file embed_${LABEL}[] = {\n${table}    {0, 0, 0},\n};\n")

@@ -1,0 +1,23 @@
+/*
+ * What the handlers of environments, nodes, targets and rollouts share. Nobody else includes this.
+ */
+#ifndef MREG_API_FLEET_H
+#define MREG_API_FLEET_H
+
+#include "api_registry.h"
+#include "db_rollout.h"
+#include "fleet.h"
+
+/* The change by the caller; the reason is the body's, or ?reason= without a body. */
+MUST_USE int fleet_change_begin(struct request *rq, struct fleet_change *c, struct err *e);
+/* Optional object member that may be absent (*out NULL, borrowed otherwise). */
+MUST_USE int read_object(const json_t *body, const char *key, const json_t **out, struct err *e);
+/* Wakes the controller: look again now. */
+void fleet_wake(const struct request *rq);
+/* Ready versions of a stored observation, ascending; returns their number, at most max. */
+int read_observation(const char *text, int64_t *versions, int max);
+
+/* Handlers of targets (api_targets.c); their rows are in api_fleet.c. */
+route_handler api_target_list, api_target_get, api_target_put;
+
+#endif

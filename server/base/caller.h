@@ -1,0 +1,28 @@
+/*
+ * Who is asking and what they may do, as data. Filled by auth, read by handlers.
+ */
+#ifndef MREG_CALLER_H
+#define MREG_CALLER_H
+
+#include <stdbool.h>
+
+/* What a route demands. A role holds a set of these (table in auth.c). */
+enum permission {
+    PERM_NONE = 0, /* forbidden value: a route row without a permission is refused at start */
+    PERM_PUBLIC,   /* anybody */
+    PERM_READ,
+    PERM_PUSH,
+    PERM_DEPLOY,
+    PERM_ADMIN,
+    PERM_COUNT
+};
+
+struct caller {
+    char actor[32];   /* "t-12", or "" when nobody */
+    char name[64];    /* the token's name */
+    char role[16];    /* "reader", "pusher", "deployer", "admin" or "" */
+    char models[512]; /* comma-separated globs; "*" for all */
+    bool may[PERM_COUNT];
+};
+
+#endif

@@ -1,0 +1,63 @@
+/*
+ * All that the controller asks of the world, so that the real controller also runs under a
+ * simulated fleet and clock. Two implementations: wire.c/jobs.c (real) and tests/sim (simulated).
+ */
+#ifndef MREG_IO_H
+#define MREG_IO_H
+
+#include <stdbool.h>
+
+#include "digest.h"
+#include "err.h"
+#include "http.h"
+
+enum job_kind {
+    JOB_HTTP,
+    JOB_STAGE,  /* fetch and verify a version's files beside the node's root (before anything else) */
+    JOB_SWITCH, /* rename: make exactly the versions `keep` visible under root/serve_as */
+    JOB_REMOVE  /* delete staged or retired files of a version */
+};
+
+/* A file job on a node's root. Layout (DECISIONS "Delivery"): visible versions live at
+ * <root>/<serve_as>/<number>/; staged and retired ones at <root>/.mreg/<serve_as>/<number>/, same
+ * filesystem, ignored by serving software. A visible folder without the marker file ".mreg.json"
+ * is unmanaged and never touched: a clash is ERR_CONFLICT. */
+struct file_job {
+    const char *root;
+    const char *serve_as;
+    const char *model;     /* registry name; JOB_STAGE reads its files */
+    int64_t number;        /* version to stage or remove */
+    const int64_t *keep;   /* JOB_SWITCH: versions that shall be visible, n_keep of them */
+    size_t n_keep;
+};
+
+#define JOB_KEY_BYTES 160
+
+struct job {
+    char key[JOB_KEY_BYTES]; /* operation key; the completion carries it back */
+    enum job_kind kind;
+    struct http_call call;
+    struct file_job file;
+    int64_t deadline_ms; /* absolute */
+};
+
+struct completion {
+    char key[JOB_KEY_BYTES];
+    enum job_kind kind;
+    struct http_answer answer; /* JOB_HTTP; owned by the receiver */
+    struct err error;          /* file jobs: code ERR_OK or what failed */
+};
+
+struct io {
+    void *self;
+    int64_t (*now_ms)(void *self);
+    /* Copies the job and starts it; completions arrive later, exactly one per accepted job. */
+    int (*submit)(void *self, const struct job *job, struct err *e);
+    /* Waits until a completion is there, wake() was called or until_ms has come; fills up to max
+     * completions and returns their number. */
+    size_t (*poll)(void *self, int64_t until_ms, struct completion *out, size_t max);
+    /* Any thread: ends a running or the next poll. */
+    void (*wake)(void *self);
+};
+
+#endif

@@ -1,0 +1,114 @@
+/*
+ * SQL of rollouts: records, commands, status, operations on nodes, and what was last seen of nodes.
+ * Rows as plain data in the caller's arena; no rules here. All functions run on the thread that
+ * uses the connection; those that write need the writer's connection (tx_db). Besides the codes
+ * named, every function returns the errors of store.h.
+ */
+#ifndef MREG_DB_ROLLOUT_H
+#define MREG_DB_ROLLOUT_H
+
+#include "rollout.h"
+#include "store.h"
+
+/* --- the fleet as the controller needs it (db_watch.c) --- */
+struct watch_env {
+    int64_t env_id;
+    const char *name, *policy;
+};
+struct watch_node {
+    int64_t node_id, env_id;
+    const char *name, *driver, *admin_url, *infer_url, *metrics_url, *root;
+};
+struct watch_target {
+    int64_t target_id, env_id, model_id;
+    const char *model, *serve_as, *policy;
+    int64_t live, last_good; /* 0: none */
+    int64_t last_to;         /* version of the newest rollout; 0: there was none */
+    const char *rollout_id;  /* the active one, or NULL */
+};
+struct watch_fleet {
+    struct watch_env *envs;       /* by env_id */
+    struct watch_node *nodes;     /* by env_id, node_id */
+    struct watch_target *targets; /* by env_id, target_id */
+    size_t n_envs, n_nodes, n_targets;
+};
+/* Everything, in arena. */
+MUST_USE int db_watch_fleet(struct db *db, struct arena *a, struct watch_fleet *out, struct err *e);
+/* True if a row of the journal after seq changes the fleet, its targets or which rollouts are
+ * active; *last is the newest row. */
+MUST_USE int db_watch_changed(struct db *db, int64_t seq, bool *yes, int64_t *last, struct err *e);
+
+struct watch_view {
+    int64_t node_id, observed_ms;
+    const char *observation; /* JSON text */
+};
+/* What was last seen of a target on its nodes, by node_id, in arena. */
+MUST_USE int db_node_views(struct db *db, int64_t target_id, struct arena *a,
+                           struct watch_view **out, size_t *n, struct err *e);
+MUST_USE int db_node_view_put(struct db *db, int64_t target_id, const struct watch_view *v,
+                              struct err *e);
+struct watch_health {
+    int64_t node_id, since_ms, observed_ms;
+    bool is_reachable;
+    const char *detail; /* may be NULL */
+};
+/* *found is false when the node was never looked at. detail in arena. */
+MUST_USE int db_node_health(struct db *db, int64_t node_id, struct arena *a,
+                            struct watch_health *out, bool *found, struct err *e);
+MUST_USE int db_node_health_put(struct db *db, const struct watch_health *h, struct err *e);
+struct watch_sample {
+    int64_t target_id, node_id;
+    struct sample sample;
+};
+MUST_USE int db_sample_put(struct db *db, const struct watch_sample *s, struct err *e);
+/* The newest sample of a target on a node that was stored; zeroed when there is none. */
+MUST_USE int db_sample_last(struct db *db, int64_t target_id, int64_t node_id, struct sample *out,
+                            struct err *e);
+/* Removes samples and closed operations that ended before before_ms. */
+MUST_USE int db_watch_trim(struct db *db, int64_t before_ms, struct err *e);
+
+/* --- rollouts (db_rollout.c) --- */
+/* The record of a rollout with its model and environment, in arena. ERR_NOT_FOUND. */
+MUST_USE int db_rollout_get(struct db *db, const char *id, struct arena *a,
+                            struct rollout_record *out, struct err *e);
+/* Status of a rollout, or of the repairs of a target under its key ("target-12"), in arena. A new
+ * one (revision 0) when nothing was stored yet. */
+MUST_USE int db_rollout_status(struct db *db, const char *id, int64_t now_ms, struct arena *a,
+                               struct rollout_status *out, struct err *e);
+/* Stores it if the stored revision still is base_revision (0: nothing stored yet). ERR_CONFLICT. */
+MUST_USE int db_rollout_status_put(struct db *db, const char *id, int64_t base_revision,
+                                   const struct rollout_status *s, struct err *e);
+/* Sets the phase of an active rollout's record; ended_ms 0: goes on. */
+MUST_USE int db_rollout_set_phase(struct db *db, const char *id, enum rollout_phase phase,
+                                  int64_t ended_ms, struct err *e);
+MUST_USE int db_target_set_live(struct db *db, int64_t target_id, int64_t live, int64_t last_good,
+                                struct err *e);
+/* Commands after seq, ascending, in arena. */
+MUST_USE int db_rollout_commands(struct db *db, const char *id, int64_t seq, struct arena *a,
+                                 struct rollout_command **out, size_t *n, struct err *e);
+/* Highest command_seq of all, 0 if there is none. */
+MUST_USE int db_command_last(struct db *db, int64_t *seq, struct err *e);
+
+struct op_row {
+    const char *op_key;
+    const char *rollout_id; /* NULL: a repair */
+    int64_t target_id, node_id, number, generation;
+    enum op_action action;
+    int attempt;
+    enum op_state state;
+    enum op_class why;
+    const char *detail;
+    int64_t started_ms, deadline_ms, ended_ms;
+};
+/* Records an intent. ERR_EXISTS: the key was used. */
+MUST_USE int db_op_open(struct db *db, const struct op_row *op, struct err *e);
+/* Closes an open operation; one that is closed stays as it is. Uses op_key, state, why, detail,
+ * ended_ms. */
+MUST_USE int db_op_close(struct db *db, const struct op_row *op, struct err *e);
+/* The operation of that key, strings in arena; *found is false when there is none. */
+MUST_USE int db_op_get(struct db *db, const char *op_key, struct arena *a, struct op_row *out,
+                       bool *found, struct err *e);
+/* Marks every open operation as unknown: nobody waits for it any more. */
+MUST_USE int db_ops_doubt(struct db *db, int64_t now_ms, int64_t *n, struct err *e);
+
+#endif

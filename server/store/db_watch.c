@@ -1,0 +1,229 @@
+/*
+ * SQL of what the controller watches: the fleet in one read, what was last seen of nodes, samples.
+ * Must not know rules. Runs on the thread that uses the connection.
+ */
+#include <string.h>
+
+#include "db_rollout.h"
+
+/* One more item of a growing list in arena. */
+static void *grow(struct arena *a, void *items, size_t n, size_t size)
+{
+    bool is_full = n == 0 || (n >= 8 && (n & (n - 1)) == 0);
+    if (!is_full)
+        return items;
+    void *more = arena_alloc(a, (n < 8 ? 8 : n * 2) * size);
+    if (n > 0)
+        memcpy(more, items, n * size);
+    return more;
+}
+
+static int read_envs(struct db *db, struct arena *a, struct watch_fleet *out, struct err *e)
+{
+    struct stmt *q CLEANUP(stmt_done_ptr) = NULL;
+    int rc = db_query(db, &q, e,
+                      "SELECT /*scan*/ env_id, name, policy FROM environments ORDER BY env_id", "");
+    bool row = rc == ERR_OK;
+    while (row && (rc = stmt_next(q, &row, e)) == ERR_OK && row) {
+        out->envs = grow(a, out->envs, out->n_envs, sizeof out->envs[0]);
+        out->envs[out->n_envs++] = (struct watch_env){.env_id = stmt_int(q, 0),
+                                                      .name = arena_strdup(a, stmt_text(q, 1)),
+                                                      .policy = arena_strdup(a, stmt_text(q, 2))};
+    }
+    return rc;
+}
+
+static int read_nodes(struct db *db, struct arena *a, struct watch_fleet *out, struct err *e)
+{
+    struct stmt *q CLEANUP(stmt_done_ptr) = NULL;
+    int rc = db_query(db, &q, e,
+                      "SELECT /*scan*/ node_id, env_id, name, driver, admin_url, infer_url,"
+                      " metrics_url, root FROM nodes ORDER BY env_id, node_id",
+                      "");
+    bool row = rc == ERR_OK;
+    while (row && (rc = stmt_next(q, &row, e)) == ERR_OK && row) {
+        out->nodes = grow(a, out->nodes, out->n_nodes, sizeof out->nodes[0]);
+        out->nodes[out->n_nodes++] =
+            (struct watch_node){.node_id = stmt_int(q, 0),
+                                .env_id = stmt_int(q, 1),
+                                .name = arena_strdup(a, stmt_text(q, 2)),
+                                .driver = arena_strdup(a, stmt_text(q, 3)),
+                                .admin_url = arena_strdup(a, stmt_text(q, 4)),
+                                .infer_url = arena_strdup(a, stmt_text(q, 5)),
+                                .metrics_url = arena_strdup(a, stmt_text(q, 6)),
+                                .root = arena_strdup(a, stmt_text(q, 7))};
+    }
+    return rc;
+}
+
+static int read_targets(struct db *db, struct arena *a, struct watch_fleet *out, struct err *e)
+{
+    struct stmt *q CLEANUP(stmt_done_ptr) = NULL;
+    int rc = db_query(db, &q, e,
+                      "SELECT /*scan*/ t.target_id, t.env_id, t.model_id, m.name, t.serve_as,"
+                      " t.policy, COALESCE(t.live_number, 0), COALESCE(t.last_good_number, 0),"
+                      " COALESCE((SELECT r.to_number FROM rollouts r"
+                      " WHERE r.target_id = t.target_id ORDER BY r.submitted_seq DESC LIMIT 1), 0),"
+                      " (SELECT x.rollout_id FROM rollouts x WHERE x.target_id = t.target_id"
+                      " AND x.is_active = 1)"
+                      " FROM targets t JOIN models m ON m.model_id = t.model_id"
+                      " ORDER BY t.env_id, t.target_id",
+                      "");
+    bool row = rc == ERR_OK;
+    while (row && (rc = stmt_next(q, &row, e)) == ERR_OK && row) {
+        out->targets = grow(a, out->targets, out->n_targets, sizeof out->targets[0]);
+        out->targets[out->n_targets++] =
+            (struct watch_target){.target_id = stmt_int(q, 0),
+                                  .env_id = stmt_int(q, 1),
+                                  .model_id = stmt_int(q, 2),
+                                  .model = arena_strdup(a, stmt_text(q, 3)),
+                                  .serve_as = arena_strdup(a, stmt_text(q, 4)),
+                                  .policy = arena_strdup(a, stmt_text(q, 5)),
+                                  .live = stmt_int(q, 6),
+                                  .last_good = stmt_int(q, 7),
+                                  .last_to = stmt_int(q, 8),
+                                  .rollout_id = arena_strdup(a, stmt_text(q, 9))};
+    }
+    return rc;
+}
+
+int db_watch_fleet(struct db *db, struct arena *a, struct watch_fleet *out, struct err *e)
+{
+    struct watch_fleet fleet = {0};
+    int rc = read_envs(db, a, &fleet, e);
+    if (rc == ERR_OK)
+        rc = read_nodes(db, a, &fleet, e);
+    if (rc == ERR_OK)
+        rc = read_targets(db, a, &fleet, e);
+    if (rc == ERR_OK)
+        *out = fleet;
+    return rc;
+}
+
+int db_watch_changed(struct db *db, int64_t seq, bool *yes, int64_t *last, struct err *e)
+{
+    int64_t newest = 0;
+    int64_t hit = 0;
+    int rc = db_int(db, &newest, NULL, e, "SELECT COALESCE(MAX(seq), 0) FROM journal", "");
+    if (rc == ERR_OK && newest > seq)
+        rc = db_int(db, &hit, NULL, e,
+                    "SELECT COUNT(*) FROM journal WHERE seq > ?1 AND kind IN"
+                    " ('env.create', 'env.update', 'env.delete', 'node.create', 'node.update',"
+                    " 'node.delete', 'target.set', 'target.delete', 'rollout.submit',"
+                    " 'rollout.end', 'model.delete')",
+                    "i", seq);
+    if (rc == ERR_OK) {
+        *yes = hit > 0;
+        *last = newest;
+    }
+    return rc;
+}
+
+int db_node_views(struct db *db, int64_t target_id, struct arena *a, struct watch_view **out,
+                  size_t *n, struct err *e)
+{
+    struct stmt *q CLEANUP(stmt_done_ptr) = NULL;
+    struct watch_view *list = NULL;
+    size_t len = 0;
+    int rc = db_query(db, &q, e,
+                      "SELECT v.node_id, v.observed_ts, v.observation FROM targets t"
+                      " JOIN nodes n ON n.env_id = t.env_id"
+                      " JOIN node_views v ON v.node_id = n.node_id AND v.target_id = t.target_id"
+                      " WHERE t.target_id = ?1 ORDER BY v.node_id",
+                      "i", target_id);
+    bool row = rc == ERR_OK;
+    while (row && (rc = stmt_next(q, &row, e)) == ERR_OK && row) {
+        list = grow(a, list, len, sizeof list[0]);
+        list[len++] = (struct watch_view){.node_id = stmt_int(q, 0),
+                                          .observed_ms = stmt_int(q, 1),
+                                          .observation = arena_strdup(a, stmt_text(q, 2))};
+    }
+    if (rc == ERR_OK) {
+        *out = list;
+        *n = len;
+    }
+    return rc;
+}
+
+int db_node_view_put(struct db *db, int64_t target_id, const struct watch_view *v, struct err *e)
+{
+    return db_run(db, e,
+                  "INSERT INTO node_views (node_id, target_id, observation, observed_ts)"
+                  " VALUES (?1, ?2, ?3, ?4) ON CONFLICT (node_id, target_id) DO UPDATE SET"
+                  " observation = excluded.observation, observed_ts = excluded.observed_ts",
+                  "iiti", v->node_id, target_id, v->observation, v->observed_ms);
+}
+
+int db_node_health(struct db *db, int64_t node_id, struct arena *a, struct watch_health *out,
+                   bool *found, struct err *e)
+{
+    struct stmt *q CLEANUP(stmt_done_ptr) = NULL;
+    bool row = false;
+    int rc = db_query(db, &q, e,
+                      "SELECT is_reachable, since_ts, observed_ts, detail FROM node_health"
+                      " WHERE node_id = ?1",
+                      "i", node_id);
+    if (rc == ERR_OK)
+        rc = stmt_next(q, &row, e);
+    if (rc != ERR_OK)
+        return rc;
+    *found = row;
+    if (row)
+        *out = (struct watch_health){.node_id = node_id,
+                                     .is_reachable = stmt_int(q, 0) != 0,
+                                     .since_ms = stmt_int(q, 1),
+                                     .observed_ms = stmt_int(q, 2),
+                                     .detail = arena_strdup(a, stmt_text(q, 3))};
+    return ERR_OK;
+}
+
+int db_node_health_put(struct db *db, const struct watch_health *h, struct err *e)
+{
+    return db_run(db, e,
+                  "INSERT INTO node_health (node_id, is_reachable, since_ts, observed_ts, detail)"
+                  " VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (node_id) DO UPDATE SET"
+                  " is_reachable = excluded.is_reachable, since_ts = excluded.since_ts,"
+                  " observed_ts = excluded.observed_ts, detail = excluded.detail",
+                  "iiiit", h->node_id, (int64_t)h->is_reachable, h->since_ms, h->observed_ms,
+                  h->detail);
+}
+
+int db_sample_put(struct db *db, const struct watch_sample *s, struct err *e)
+{
+    return db_run(
+        db, e,
+        "INSERT INTO samples (target_id, node_id, ts, n_success, n_failure, duration_us)"
+        " VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (target_id, node_id, ts) DO NOTHING",
+        "iiiiii", s->target_id, s->node_id, s->sample.ts_ms, s->sample.n_success,
+        s->sample.n_failure, s->sample.duration_us);
+}
+
+int db_sample_last(struct db *db, int64_t target_id, int64_t node_id, struct sample *out,
+                   struct err *e)
+{
+    struct stmt *q CLEANUP(stmt_done_ptr) = NULL;
+    bool row = false;
+    *out = (struct sample){0};
+    int rc = db_query(db, &q, e,
+                      "SELECT ts, n_success, n_failure, duration_us FROM samples"
+                      " WHERE target_id = ?1 AND node_id = ?2 ORDER BY ts DESC LIMIT 1",
+                      "ii", target_id, node_id);
+    if (rc == ERR_OK)
+        rc = stmt_next(q, &row, e);
+    if (rc == ERR_OK && row)
+        *out = (struct sample){.ts_ms = stmt_int(q, 0),
+                               .has_counters = true,
+                               .n_success = stmt_int(q, 1),
+                               .n_failure = stmt_int(q, 2),
+                               .duration_us = stmt_int(q, 3)};
+    return rc;
+}
+
+int db_watch_trim(struct db *db, int64_t before_ms, struct err *e)
+{
+    int rc = db_run(db, e, "DELETE /*scan*/ FROM samples WHERE ts < ?1", "i", before_ms);
+    if (rc == ERR_OK)
+        rc = db_run(db, e, "DELETE /*scan*/ FROM node_ops WHERE state <> 'open' AND ended_ts < ?1",
+                    "i", before_ms);
+    return rc;
+}

@@ -1,0 +1,105 @@
+"""Runs suites of tests and counts them.
+
+    python3 tests/run.py --build BUILD_DIR SUITE...
+
+Suites: lint, unit (all cmocka programs, the simulator too), e2e, interop, web, fault. The last line is
+"N passed, N failed, N skipped"; exit 1 if anything failed. With --no-skips a skipped test is a
+failure.
+"""
+import argparse
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+totals = {"passed": 0, "failed": 0, "skipped": 0}
+
+
+def count(label, passed, failed, skipped, output, seconds):
+    totals["passed"] += passed
+    totals["failed"] += failed
+    totals["skipped"] += skipped
+    state = "ok" if not failed else "FAILED"
+    note = f", {skipped} skipped" if skipped else ""
+    print(f"{state:6} {label}: {passed} passed{note} ({seconds:.1f} s)", flush=True)
+    if failed:
+        print("\n".join("    " + line for line in output.split("\n")[-80:]), flush=True)
+    elif skipped:
+        for line in output.split("\n"):
+            if "skipped" in line.lower():
+                print("    " + line.strip())
+
+
+def run(command, environment, limit):
+    start = time.monotonic()
+    try:
+        done = subprocess.run(command, cwd=ROOT, env=environment, text=True, errors="replace",
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=limit)
+        code, output = done.returncode, done.stdout
+    except subprocess.TimeoutExpired as late:
+        code, output = 124, (late.stdout or b"").decode(errors="replace") + f"\nno end after {limit} s"
+    return code, output, time.monotonic() - start
+
+
+def suite_unit(build, environment):
+    programs = sorted(p for p in (build / "tests").glob("test_*") if os.access(p, os.X_OK) and p.is_file())
+    if not programs:
+        count("unit", 0, 1, 0, "no test programs were built", 0)
+    for program in programs:
+        code, output, seconds = run([str(program)], environment, 600)
+        number = lambda word: sum(int(n) for n in re.findall(rf"\[\s+{word}\s+\] (\d+) test", output))
+        passed, failed, skipped = number("PASSED"), number("FAILED"), number("SKIPPED")
+        if code != 0 and not failed or passed + failed + skipped == 0:
+            failed += 1
+        count("unit " + program.name, passed, failed, skipped, output, seconds)
+
+
+def suite_python(folder, build, environment):
+    for script in sorted((ROOT / "tests" / folder).glob("test_*.py")):
+        code, output, seconds = run([sys.executable, "-m", "unittest", "-v", script.stem],
+                                    dict(environment, PYTHONPATH=f"{script.parent}:{ROOT / 'tests/e2e'}"),
+                                    1800)
+        ran = re.search(r"^Ran (\d+) test", output, re.M)
+        number = lambda word: sum(int(n) for n in re.findall(rf"{word}=(\d+)", output[-300:]))
+        failed = number("failures") + number("errors") + number("unexpected successes")
+        skipped = number("skipped")
+        total = int(ran.group(1)) if ran else 0
+        if code != 0 and not failed or total == 0:
+            failed += 1
+        count(f"{folder} {script.stem}", max(0, total - failed - skipped), failed, skipped, output, seconds)
+
+
+def suite_lint(build, environment):
+    code, output, seconds = run([sys.executable, "tests/lint/lint.py", str(build)], environment, 300)
+    found = re.search(r"(\d+) passed, (\d+) failed", output)
+    passed, failed = (int(found.group(1)), int(found.group(2))) if found else (0, 1)
+    count("lint", passed, failed, 0, output, seconds)
+    code, output, seconds = run(["bash", "tests/lint/format.sh"], environment, 300)
+    count("lint format", int(code == 0), int(code != 0), 0, output, seconds)
+
+
+SUITES = {"lint": suite_lint, "unit": suite_unit}
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--build", type=pathlib.Path, required=True)
+    parser.add_argument("--no-skips", action="store_true")
+    parser.add_argument("suites", nargs="+")
+    options = parser.parse_args()
+    environment = dict(os.environ, MREG_BUILD=str(options.build.resolve()),
+                       ASAN_OPTIONS="detect_leaks=1:abort_on_error=1", UBSAN_OPTIONS="print_stacktrace=1")
+    for suite in options.suites:
+        if suite in SUITES:
+            SUITES[suite](options.build.resolve(), environment)
+        else:
+            suite_python(suite, options.build.resolve(), environment)
+    print(f"{totals['passed']} passed, {totals['failed']} failed, {totals['skipped']} skipped")
+    sys.exit(1 if totals["failed"] or (options.no_skips and totals["skipped"]) else 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,156 @@
+/*
+ * The simulated world: serving nodes with a disk, a memory and moods, a clock, and the `struct io`
+ * through which the real controller reaches them. One seed is one run; everything random comes from
+ * it. A check that fails ends the run with words and the seed.
+ */
+#ifndef MREG_SIM_H
+#define MREG_SIM_H
+
+#include <setjmp.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+
+#include "controller.h"
+#include "db_rollout.h"
+#include "store.h"
+
+#define SIM_MAX_NODES 6
+#define SIM_MAX_MODELS 2
+#define SIM_MAX_VERSIONS 6 /* numbers 1..5 */
+#define SIM_MAX_JOBS 160
+
+/* What a version is like. */
+enum quality {
+    QUALITY_GOOD,
+    QUALITY_NO_LOAD, /* its load fails; a server that starts with it ends by itself */
+    QUALITY_WRONG,   /* golden requests are answered wrongly */
+    QUALITY_FAILS,   /* a third of its requests fail */
+    QUALITY_SLOW,    /* 500 ms per request */
+    QUALITY_SILENT,  /* its load says 200 but it does not get ready */
+    QUALITY_COUNT
+};
+
+struct sim_counters {
+    int64_t success, failure, us;
+};
+/* One model on one node. Sets are bit masks over version numbers. */
+struct sim_slot {
+    unsigned visible, hidden; /* on disk: shown to the server; staged or retired */
+    unsigned ready;           /* loaded and answering */
+    unsigned staged_ever;     /* a STAGE of it was submitted since the disk was last lost */
+    struct sim_counters counters;
+    unsigned started; /* versions that mreg ever switched to here */
+};
+struct sim_node {
+    int64_t node_id;
+    char name[16];
+    bool is_up;
+    int64_t dead_since_ms;
+    int64_t restart_ms; /* 0: none planned */
+    struct sim_slot slots[SIM_MAX_MODELS];
+    int64_t counted_ms;
+    bool is_busy_for[SIM_MAX_MODELS]; /* switched, not seen ready again */
+    int64_t switched_to[SIM_MAX_MODELS];
+    unsigned told_ready[SIM_MAX_MODELS]; /* what the controller was told last */
+    bool was_told[SIM_MAX_MODELS];
+    int n_in_flight;
+};
+struct sim_model {
+    int64_t model_id, target_id;
+    char name[16], serve_as[16];
+    enum quality quality[SIM_MAX_VERSIONS];
+    int64_t live;     /* of the finished rollouts */
+    int64_t from, to; /* of the active rollout */
+    char rollout[32]; /* the active one, "" */
+    int n_rollouts;
+    int n_commands;       /* in the active rollout */
+    unsigned given;       /* nodes that got the new version in it */
+    bool is_rollback;     /* of kind rollback */
+    struct policy policy; /* of the active rollout */
+    int64_t next_ms;      /* next rollout is submitted */
+};
+
+enum sim_fate { FATE_DONE, FATE_NOT_SENT, FATE_LOST_DONE, FATE_LOST_NOT_DONE };
+struct sim_job {
+    bool is_there;
+    char key[JOB_KEY_BYTES];
+    enum job_kind kind;
+    char url[256], method[8];
+    int node, model;
+    int64_t number, keep;
+    int64_t effect_ms, end_ms; /* effect_ms 0: happened */
+    enum sim_fate fate;
+    bool is_forgotten; /* its controller is gone: nobody is told */
+    int status;
+    char body[400];
+    struct err error;
+};
+
+struct sim {
+    uint64_t seed, random;
+    _Atomic int64_t now_ms;
+    bool is_woken;
+    struct sim_node nodes[SIM_MAX_NODES];
+    int n_nodes;
+    struct sim_model models[SIM_MAX_MODELS];
+    int n_models;
+    int64_t env_id;
+    int64_t faults_end_ms;
+    int loss_percent, crash_percent, requests_per_s;
+    bool has_metrics;
+    struct sim_job jobs[SIM_MAX_JOBS];
+    struct store *store;
+    struct blobs *blobs;
+    struct io io;
+    struct controller *controller;
+    jmp_buf failed;
+    char failure[600];
+    int n_restarts, n_commands, n_rounds, n_actions;
+    int n_by_end[ROLLOUT_PHASE_COUNT];
+    bool is_loud;
+};
+
+/* --- sim_world.c --- */
+uint32_t sim_random(struct sim *s, uint32_t below);
+bool sim_chance(struct sim *s, int percent);
+void sim_fail(struct sim *s, const char *fmt, ...) PRINTF_LIKE(2, 3) NORETURN;
+/* Says what happens, when is_loud. */
+void sim_say(struct sim *s, const char *fmt, ...) PRINTF_LIKE(2, 3);
+bool sim_has_faults(const struct sim *s);
+void sim_io_init(struct sim *s);
+/* Forgets what the dead controller waits for: file jobs may or may not have happened. */
+void sim_forget_jobs(struct sim *s);
+
+/* --- sim_node.c: a server as docs/mlserver.md describes it --- */
+void sim_count_requests(struct sim *s);
+void sim_http(struct sim *s, struct sim_job *job);
+void sim_file(struct sim *s, struct sim_job *job);
+void sim_crash(struct sim *s, struct sim_node *n);
+void sim_start(struct sim *s, struct sim_node *n, bool loads_disk);
+void sim_lose_disk(struct sim_node *n);
+
+/* --- sim_store.c: facts that the rest of mreg would write --- */
+void sim_store_open(struct sim *s, const char *dir);
+void sim_store_close(struct sim *s);
+void sim_setup(struct sim *s);
+bool sim_submit(struct sim *s, struct sim_model *m, int64_t to, const struct policy *policy);
+void sim_command(struct sim *s, struct sim_model *m, enum command_verb verb, int64_t step);
+/* Status of the active or last rollout from the database; false if there is none. Caller clears a.
+ */
+bool sim_status(struct sim *s, const char *id, struct arena *a, struct rollout_status *out);
+void sim_refresh(struct sim *s, struct sim_model *m);
+
+/* --- sim_check.c --- */
+void sim_check_submit(struct sim *s, const struct job *job, const struct sim_job *mine);
+void sim_check_answer(struct sim *s, const struct sim_job *job);
+/* A rollout has just ended so. */
+void sim_check_ended(struct sim *s, const struct sim_model *m, enum rollout_phase phase);
+void sim_check_end(struct sim *s);
+/* True if nothing is left to be done. */
+bool sim_is_quiet(struct sim *s, char why[200]);
+
+/* --- sim_run.c --- */
+/* Runs one seed; false with s->failure set if a check failed. */
+bool sim_run(struct sim *s, uint64_t seed, const char *dir);
+
+#endif

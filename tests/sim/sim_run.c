@@ -1,0 +1,218 @@
+/*
+ * One run of the simulated world: a random fleet, random rollouts, commands, crashes and restarts
+ * for a while; then the faults stop, somebody answers what is paused, and everything has to come to
+ * rest where the facts say it should be.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "blob.h"
+#include "sim.h"
+
+#define REST_MS ((int64_t)3600000)
+#define STILL_MS 60000
+
+static void new_controller(struct sim *s)
+{
+    struct controller_options o = {.store = s->store,
+                                   .io = &s->io,
+                                   .blobs = s->blobs,
+                                   .observe_every_ms = 10000,
+                                   .sample_every_ms = 2000};
+    s->controller = controller_new(&o);
+}
+
+/* The process dies between two steps: memory and running file jobs are gone. */
+static void restart_controller(struct sim *s)
+{
+    controller_free(s->controller);
+    sim_forget_jobs(s);
+    new_controller(s);
+    s->n_restarts++;
+    sim_say(s, "the controller starts again");
+}
+
+static enum quality draw_quality(struct sim *s)
+{
+    return sim_chance(s, 50) ? QUALITY_GOOD : (enum quality)sim_random(s, QUALITY_COUNT);
+}
+
+static void draw_world(struct sim *s)
+{
+    static const char *const names[] = {"alpha", "beta"};
+    s->n_nodes = 1 + (int)sim_random(s, SIM_MAX_NODES);
+    s->n_models = 1 + (int)sim_random(s, SIM_MAX_MODELS);
+    s->faults_end_ms = s->now_ms + 60000 + sim_random(s, 120000);
+    s->loss_percent = sim_chance(s, 30) ? 0 : (int)sim_random(s, 15);
+    s->crash_percent = sim_chance(s, 40) ? 0 : (int)sim_random(s, 4);
+    s->requests_per_s = sim_chance(s, 20) ? 0 : 5 + (int)sim_random(s, 50);
+    s->has_metrics = sim_chance(s, 85);
+    for (int i = 0; i < s->n_nodes; i++) {
+        snprintf(s->nodes[i].name, sizeof s->nodes[i].name, "n%d", i + 1);
+        s->nodes[i].is_up = true;
+        s->nodes[i].counted_ms = s->now_ms;
+    }
+    for (int m = 0; m < s->n_models; m++) {
+        struct sim_model *model = &s->models[m];
+        snprintf(model->name, sizeof model->name, "%s", names[m]);
+        snprintf(model->serve_as, sizeof model->serve_as, "%s", names[m]);
+        model->quality[1] = QUALITY_GOOD;
+        for (int v = 2; v < SIM_MAX_VERSIONS; v++)
+            model->quality[v] = draw_quality(s);
+        model->next_ms = s->now_ms + sim_random(s, 5000);
+    }
+}
+
+static void draw_gates(struct sim *s, struct policy *p)
+{
+    p->n_gates = 0;
+    if (sim_chance(s, 70))
+        p->gates[p->n_gates++] = (struct policy_gate){.kind = GATE_HEALTH};
+    if (sim_chance(s, 70))
+        p->gates[p->n_gates++] = (struct policy_gate){.kind = GATE_GOLDEN};
+    if (sim_chance(s, 50))
+        p->gates[p->n_gates++] =
+            (struct policy_gate){.kind = GATE_ERROR_RATE, .max_ppm = 100000, .min_requests = 10};
+    if (sim_chance(s, 30))
+        p->gates[p->n_gates++] =
+            (struct policy_gate){.kind = GATE_LATENCY, .max_us = 100000, .min_requests = 10};
+}
+
+static void draw_policy(struct sim *s, struct policy *p)
+{
+    static const int64_t bakes[] = {0, 5000, 10000};
+    policy_default(p);
+    p->strategy = (enum strategy_kind)sim_random(s, STRATEGY_COUNT);
+    p->n_steps = 1 + (int)sim_random(s, 3);
+    for (int i = 0; i < p->n_steps; i++)
+        p->steps[i] = (struct policy_step){.n_nodes = i + 1, .bake_ms = bakes[sim_random(s, 3)]};
+    p->batch = 1 + sim_random(s, 3);
+    p->max_unavailable = 1 + sim_random(s, 2);
+    p->min_healthy_ms = 1000 * sim_random(s, 3);
+    p->bake_ms = bakes[sim_random(s, 3)];
+    p->node_deadline_ms = 30000 + 1000 * sim_random(s, 30);
+    p->step_deadline_ms = 60000 + 1000 * sim_random(s, 60);
+    p->rolls_back = sim_chance(s, 85);
+    p->pauses_on_no_data = sim_chance(s, 80);
+    draw_gates(s, p);
+}
+
+static void maybe_submit(struct sim *s, struct sim_model *m)
+{
+    if (m->rollout[0] != '\0' || s->now_ms < m->next_ms || m->n_rollouts >= 3 || !sim_has_faults(s))
+        return;
+    int64_t to = m->n_rollouts == 0 && sim_chance(s, 70) ? 1 : 1 + sim_random(s, 5);
+    if (to == m->live)
+        return;
+    struct policy p;
+    draw_policy(s, &p);
+    sim_submit(s, m, to, &p);
+    controller_wake(s->controller);
+}
+
+static void maybe_command(struct sim *s, struct sim_model *m)
+{
+    if (m->rollout[0] == '\0' || !sim_has_faults(s) || !sim_chance(s, 1))
+        return;
+    enum command_verb verb = (enum command_verb)sim_random(s, COMMAND_VERB_COUNT);
+    if (verb == COMMAND_ABORT && sim_chance(s, 50))
+        verb = COMMAND_RESUME;
+    sim_command(s, m, verb, sim_random(s, 3));
+}
+
+/* After the faults somebody looks at what is paused, now and then. */
+static void answer_pause(struct sim *s, struct sim_model *m)
+{
+    struct arena a CLEANUP(arena_clear) = {0};
+    struct rollout_status status;
+    if (m->rollout[0] == '\0' || sim_has_faults(s) || !sim_chance(s, 10))
+        return;
+    sim_status(s, m->rollout, &a, &status);
+    if (status.phase != ROLLOUT_PAUSED || s->now_ms < status.paused_since_ms + 10000)
+        return;
+    static const enum command_verb verbs[] = {COMMAND_RESUME, COMMAND_PROMOTE, COMMAND_PROMOTE_FULL,
+                                              COMMAND_ABORT};
+    enum command_verb verb = m->n_commands > 20 ? COMMAND_ABORT : verbs[sim_random(s, 4)];
+    /* A promotion does not lift what a person paused. */
+    if (status.pauses[0].reason == PAUSE_USER && verb != COMMAND_ABORT)
+        verb = COMMAND_RESUME;
+    sim_command(s, m, verb, 0);
+}
+
+static void hurt_nodes(struct sim *s)
+{
+    for (int i = 0; i < s->n_nodes; i++) {
+        struct sim_node *n = &s->nodes[i];
+        if (n->is_up && sim_has_faults(s) && sim_random(s, 1000) < (uint32_t)s->crash_percent) {
+            sim_crash(s, n);
+            if (sim_chance(s, 30))
+                sim_lose_disk(n);
+        }
+        if (!n->is_up && n->restart_ms == 0)
+            n->restart_ms = s->now_ms + 1000;
+    }
+}
+
+static void step(struct sim *s)
+{
+    struct err e;
+    if (controller_tick(s->controller, s->now_ms + 2000, &e) != ERR_OK)
+        sim_fail(s, "the controller fails: %s", e.message);
+    s->n_rounds++;
+    sim_count_requests(s);
+    for (int m = 0; m < s->n_models; m++) {
+        sim_refresh(s, &s->models[m]);
+        maybe_submit(s, &s->models[m]);
+        maybe_command(s, &s->models[m]);
+        answer_pause(s, &s->models[m]);
+    }
+    hurt_nodes(s);
+    if (sim_has_faults(s) && sim_random(s, 200) < 3)
+        restart_controller(s);
+}
+
+static void run_all(struct sim *s)
+{
+    char why[200] = "";
+    while (sim_has_faults(s))
+        step(s);
+    int64_t until = s->now_ms + REST_MS;
+    while (!sim_is_quiet(s, why)) {
+        if (s->now_ms > until)
+            sim_fail(s, "no rest an hour after the faults: %s", why);
+        step(s);
+    }
+    /* Quiet is only quiet if it stays so. */
+    until = s->now_ms + STILL_MS;
+    while (s->now_ms < until) {
+        step(s);
+        if (!sim_is_quiet(s, why))
+            sim_fail(s, "rest did not last: %s", why);
+    }
+    sim_check_end(s);
+}
+
+bool sim_run(struct sim *s, uint64_t seed, const char *dir)
+{
+    bool is_loud = s->is_loud;
+    memset(s, 0, sizeof *s);
+    s->is_loud = is_loud;
+    s->seed = seed;
+    s->random = seed * 0x9E3779B97F4A7C15U + 0x1234567;
+    s->now_ms = INT64_C(1700000000000);
+    for (int i = 0; i < 5; i++)
+        (void)sim_random(s, 2);
+    sim_io_init(s);
+    if (setjmp(s->failed) != 0)
+        return false; /* what is open stays so: the test ends */
+    sim_store_open(s, dir);
+    draw_world(s);
+    sim_setup(s);
+    new_controller(s);
+    run_all(s);
+    controller_free(s->controller);
+    sim_store_close(s);
+    return true;
+}
