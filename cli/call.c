@@ -98,7 +98,9 @@ static const char *hint_of(struct cli *cli, const struct err *e)
     case ERR_INVALID:
         if (cli->profile && !cli->profile->url)
             return "mreg login URL --token-file FILE";
-        return cli->command ? cli_printf(cli, "mreg help %s", cli->command->name) : NULL;
+        if (!cli->command || (cli->remote && *remote_problem_id(cli->remote)))
+            return NULL; /* the server has said what is wrong */
+        return cli_printf(cli, "mreg help %s", cli->command->name);
     default:
         return NULL;
     }

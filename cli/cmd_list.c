@@ -16,7 +16,8 @@ struct listing {
     struct column columns[TABLE_MAX_COLUMNS]; /* ends with head NULL */
 };
 
-int list_all(struct cli *cli, const char *path, size_t max, json_t **items, struct err *e)
+int list_some(struct cli *cli, const char *path, size_t max, json_t **items, bool *has_more,
+              struct err *e)
 {
     const char *cursor = "";
     json_t *all = json_array();
@@ -38,6 +39,8 @@ int list_all(struct cli *cli, const char *path, size_t max, json_t **items, stru
         json_decref(all);
     else
         *items = all;
+    if (has_more)
+        *has_more = cursor != NULL;
     return rc;
 }
 
@@ -105,13 +108,15 @@ static int print_list(struct cli *cli, const char *path, const struct listing *l
     struct err e = {0};
     json_t *items CLEANUP(json_decref_ptr) = NULL;
     int64_t max = 100;
+    bool has_more = false;
     int rc = cli_number(cli, "limit", 1, 1000000, &max, &e);
     if (rc == ERR_OK)
-        rc = list_all(cli, path, (size_t)max, &items, &e);
+        rc = list_some(cli, path, (size_t)max, &items, &has_more, &e);
     if (rc != ERR_OK)
         return cli_fail(cli, &e);
     if (cli->out.is_json) {
-        json_t *j CLEANUP(json_decref_ptr) = json_pack("{s:O}", "items", items);
+        json_t *j CLEANUP(json_decref_ptr) =
+            json_pack("{s:O, s:b}", "items", items, "more", has_more);
         cli_json(cli, j);
         return EXIT_DONE;
     }
@@ -131,6 +136,8 @@ static int print_list(struct cli *cli, const char *path, const struct listing *l
     table_print(&t);
     if (json_array_size(items) == 0)
         out_say(&cli->out, "nothing here yet");
+    if (has_more)
+        out_say(&cli->out, "there are more than these %lld: --limit N shows them", (long long)max);
     return EXIT_DONE;
 }
 

@@ -108,7 +108,7 @@ static int serving_at(struct cli *cli, const char *at, struct err *e)
     json_t *item;
     size_t i;
     const char *path = cli_query(cli, "/api/v1/serving", "at", at);
-    int rc = list_all(cli, cli_query(cli, path, "env", opt(cli, "env")), 100000, &items, e);
+    int rc = list_some(cli, cli_query(cli, path, "env", opt(cli, "env")), 100000, &items, NULL, e);
     if (rc != ERR_OK)
         return rc;
     if (cli->out.is_json) {
@@ -145,7 +145,9 @@ static void target_rows(struct cli *cli, struct table *t, const char *env, const
 {
     json_t *node;
     size_t i;
-    json_array_foreach(json_object_get(target, "nodes"), i, node)
+    json_t *nodes = json_object_get(target, "nodes");
+    json_t *none CLEANUP(json_decref_ptr) = json_pack("[{s:s}]", "state", "no nodes");
+    json_array_foreach(json_array_size(nodes) ? nodes : none, i, node)
     {
         int64_t number = int_at(node, "version", 0);
         int64_t live = int_at(target, "live", 0);
@@ -165,8 +167,8 @@ static int status_env(struct cli *cli, struct table *t, const char *env, json_t 
     json_t *targets CLEANUP(json_decref_ptr) = NULL;
     json_t *target;
     size_t i;
-    int rc = list_all(cli, cli_printf(cli, "/api/v1/environments/%s/targets", cli_quote(cli, env)),
-                      10000, &targets, e);
+    int rc = list_some(cli, cli_printf(cli, "/api/v1/environments/%s/targets", cli_quote(cli, env)),
+                       10000, &targets, NULL, e);
     if (rc != ERR_OK)
         return rc;
     json_array_foreach(targets, i, target)
@@ -188,7 +190,7 @@ static int status_now(struct cli *cli, struct err *e)
     json_t *env;
     size_t i;
     struct table t;
-    int rc = only ? ERR_OK : list_all(cli, "/api/v1/environments", 1000, &envs, e);
+    int rc = only ? ERR_OK : list_some(cli, "/api/v1/environments", 1000, &envs, NULL, e);
     if (rc != ERR_OK)
         return rc;
     table_init(&t, &cli->out, 7, heads);

@@ -54,7 +54,8 @@ int watch_rollout(struct cli *cli, const char *id);
 MUST_USE int watch_timeout(struct cli *cli, int64_t *out, struct err *e);
 /* Prints one rollout as a picture of lines on stdout. */
 void watch_print(struct cli *cli, const json_t *rollout);
-/* Fetches all pages of a list into one array, at most `max` items. Caller owns *items. */
-MUST_USE int list_all(struct cli *cli, const char *path, size_t max, json_t **items, struct err *e);
+/* Fetches pages of a list into one array, at most `max` items. Caller owns *items. */
+MUST_USE int list_some(struct cli *cli, const char *path, size_t max, json_t **items,
+                       bool *has_more, struct err *e);
 
 #endif

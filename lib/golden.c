@@ -7,6 +7,7 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define DEFAULT_TOLERANCE 1e-6
@@ -19,16 +20,20 @@ struct compare {
     char at[128];
 };
 
+/* A number, or one as text ("0.01"), which survives documents without real numbers. */
 static int read_tolerance(const json_t *doc, double *out, struct err *e)
 {
     const json_t *t = json_object_get(doc, "tolerance");
+    const char *text = json_string_value(t);
+    char *end = NULL;
 
     *out = DEFAULT_TOLERANCE;
     if (t == NULL)
         return ERR_OK;
-    if (!json_is_number(t) || !(json_number_value(t) >= 0))
+    double value = text ? strtod(text, &end) : json_is_number(t) ? json_number_value(t) : -1;
+    if (!(value >= 0) || isinf(value) || (text && (end == text || *end)))
         return err_at(e, ERR_INVALID, "/tolerance", "not a number of 0 or more");
-    *out = json_number_value(t);
+    *out = value;
     return ERR_OK;
 }
 

@@ -237,11 +237,14 @@ static void run(struct planner *p, const struct wishes *wishes)
 
 /* --- rolling back and ending --- */
 
-/* A node that is gone for long is left to the repairs when it returns. */
+/* A node that is gone for long is left to the repairs when it returns, but not before its files are
+ * the old ones again: it may start at any time. */
 static bool is_lost(const struct planner *p, int i)
 {
     const struct view_node *vn = p->seen[i];
-    return !vn->is_reachable && vn->op.state != OP_OPEN &&
+    const struct rollout_node *n = &p->s->nodes[i];
+    bool has_old_files = !n->is_touched || (n->is_returning && n->move.phase >= MOVE_LOAD);
+    return has_old_files && !vn->is_reachable && vn->op.state != OP_OPEN &&
            p->v->now_ms >= vn->reachable_since_ms + p->v->policy->node_deadline_ms;
 }
 

@@ -281,7 +281,7 @@ static void fail_forward(struct planner *p, struct rollout_node *n, int i)
 {
     const struct op_view *op = &p->seen[i]->op;
     bool was_refused = n->move.phase == MOVE_SWITCH && op->action == OP_SWITCH &&
-                       op->state == OP_FAILED && n->n_lost == 0;
+                       op->state == OP_FAILED && op->why == OP_CLASS_PERMANENT && n->n_lost == 0;
     if (was_refused) {
         n->is_touched = false;
         n->move.deadline_ms = 0;

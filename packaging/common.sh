@@ -40,14 +40,15 @@ need_npm() {
     command -v npm >/dev/null 2>&1 || need_packages nodejs npm
 }
 
-# build FOLDER [cmake option]...: configures (once) and builds.
+# build FOLDER [cmake option]...: configures and builds; TARGETS="a b" builds only these.
 build() {
     local folder=$1 log
     shift
     log=$(mktemp)
-    if ! { cmake -S "$ROOT" -B "$folder" -G Ninja "$@" && cmake --build "$folder" -j "$JOBS"; } \
-        >"$log" 2>&1; then
-        tail -n 60 "$log" >&2
+    # shellcheck disable=SC2086 # TARGETS is a list of words
+    if ! { cmake -S "$ROOT" -B "$folder" -G Ninja "$@" &&
+        cmake --build "$folder" -j "$JOBS" ${TARGETS:+--target $TARGETS}; } >"$log" 2>&1; then
+        grep -vE "^\[[0-9]+/[0-9]+\] (Building|Linking|Generating)" "$log" | tail -n 40 >&2
         die "the build in $folder failed"
     fi
     rm -f "$log"

@@ -62,6 +62,7 @@ struct watchdog {
     struct link *table;
     pthread_mutex_t lock; /* guards states, n_open, reserve_fd, shutdown() of descriptors */
     int n_open;           /* connections that workers hold */
+    int n_alive;          /* rows that are neither free nor shed */
     int reserve_fd;
     pthread_t thread;
     pthread_cond_t stop_asked;

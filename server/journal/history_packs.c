@@ -103,6 +103,39 @@ int repo_list_packs(struct history_repo *r, struct arena *a, struct pack_file **
     return ERR_OK;
 }
 
+/* Reads 20 bytes that end `from_end` bytes before the end of a file. */
+static bool read_near_end(const char *path, off_t from_end, uint8_t out[DIGEST_SHA1_BYTES])
+{
+    struct stat st;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return false;
+    bool is_read = fstat(fd, &st) == 0 && st.st_size >= from_end + DIGEST_SHA1_BYTES &&
+                   pread(fd, out, DIGEST_SHA1_BYTES, st.st_size - from_end - DIGEST_SHA1_BYTES) ==
+                       DIGEST_SHA1_BYTES;
+    close(fd);
+    return is_read;
+}
+
+int repo_check_packs(struct history_repo *r, struct err *e)
+{
+    struct arena a CLEANUP(arena_clear);
+    struct pack_file *packs;
+    size_t n;
+    arena_init(&a);
+    int code = repo_list_packs(r, &a, &packs, &n, e);
+    for (size_t i = 0; !code && i < n; i++) {
+        uint8_t in_pack[DIGEST_SHA1_BYTES];
+        uint8_t in_index[DIGEST_SHA1_BYTES];
+        const char *stem = arena_printf(&a, "%s/%s", r->pack_dir, packs[i].name);
+        if (!read_near_end(arena_printf(&a, "%s.pack", stem), 0, in_pack) ||
+            !read_near_end(arena_printf(&a, "%s.idx", stem), DIGEST_SHA1_BYTES, in_index) ||
+            memcmp(in_pack, in_index, sizeof in_pack) != 0)
+            code = err_set(e, ERR_CORRUPT, "%s.pack is not whole", packs[i].name);
+    }
+    return code;
+}
+
 /* ---- merging ---- */
 
 /* How many of the packs (ascending by size) to merge: as long as a pack has less than twice what

@@ -114,6 +114,8 @@ int history_repo_open(const char *path, struct history_repo **out, struct err *e
         remove_leftovers(r);
         code = repo_attach(r, e);
     }
+    if (!code)
+        code = repo_check_packs(r, e);
     if (code) {
         history_repo_close(r);
         return code;

@@ -35,5 +35,8 @@ MUST_USE int repo_attach(struct history_repo *r, struct err *e);
 /* Packs in use (with an index, not retired), in arena. */
 MUST_USE int repo_list_packs(struct history_repo *r, struct arena *a, struct pack_file **packs,
                              size_t *n, struct err *e);
+/* ERR_CORRUPT if a pack is cut short or lacks: its last bytes are its checksum, which the index
+ * repeats. The content is not read. */
+MUST_USE int repo_check_packs(struct history_repo *r, struct err *e);
 
 #endif

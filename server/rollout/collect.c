@@ -44,6 +44,8 @@ static struct outcome outcome_of_error(enum err_code code)
     case ERR_INVALID:
     case ERR_CORRUPT:
         return (struct outcome){OP_FAILED, OP_CLASS_PERMANENT};
+    case ERR_TIMEOUT:
+        return (struct outcome){OP_UNKNOWN, OP_CLASS_NONE};
     case ERR_NOT_FOUND:
         return (struct outcome){OP_FAILED, OP_CLASS_MISSING};
     default:

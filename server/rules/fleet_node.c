@@ -51,7 +51,7 @@ static bool is_authority(const char *p, size_t n)
 
     if (n > 0 && *p == '[') {
         host = strcspn(p, "]") + 1;
-        if (host > n || strspn(p + 1, "0123456789abcdef:.") != host - 2)
+        if (host > n || host < 4 || strspn(p + 1, "0123456789abcdef:.") != host - 2)
             return false;
     } else {
         host = host < n ? host : n;

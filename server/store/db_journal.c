@@ -242,7 +242,10 @@ int db_key_put(struct db *db, const struct db_key *key, struct err *e)
 
 int db_key_retire(struct db *db, const char *key_id, int64_t valid_before, struct err *e)
 {
-    return db_run(db, e, "UPDATE keys SET valid_before = ?2, state = 'retired' WHERE key_id = ?1",
+    return db_run(db, e,
+                  "UPDATE keys SET state = 'retired', valid_before ="
+                  " CASE WHEN valid_after / 1000 < ?2 / 1000 THEN ?2 ELSE valid_after + 1000 END"
+                  " WHERE key_id = ?1",
                   "ti", key_id, valid_before);
 }
 

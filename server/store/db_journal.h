@@ -69,6 +69,7 @@ struct db_key {
     const char *state;                 /* "active" or "retired" */
 };
 MUST_USE int db_key_put(struct db *db, const struct db_key *key, struct err *e);
+/* valid_before is at least a second after valid_after: OpenSSH refuses an empty interval. */
 MUST_USE int db_key_retire(struct db *db, const char *key_id, int64_t valid_before, struct err *e);
 /* All keys, oldest first, in arena. */
 MUST_USE int db_keys(struct db *db, struct arena *a, struct db_key **keys, size_t *n,

@@ -36,12 +36,15 @@ class Client(harness.Api):
             send["Content-Type"] = "application/json"
         if data is None and method in ("POST", "PUT", "PATCH"):
             data = b""
+        answer = None
         try:
             self.connection.request(method, "/api/v1" + path, data, send)
             answer = self.connection.getresponse()
             return harness.Answer(answer.status, answer.getheaders(), answer.read())
         except (OSError, http.client.HTTPException) as broken:
             self.connection.close()
+            if answer:
+                answer.close()
             raise Gone(f"{method} {path}: {broken!r}") from None
 
     def close(self):

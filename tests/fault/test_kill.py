@@ -155,11 +155,18 @@ class KillTest(unittest.TestCase):
         finally:
             client.close()
 
-    def check_all(self):
+    def timed(self, part):
+        begun = time.monotonic()
+        part()
+        self.seconds[part.__name__] = self.seconds.get(part.__name__, 0.0) + time.monotonic() - begun
+
+    def check_workers(self):
         threads = self.in_threads([(self.check_worker, worker) for worker in self.workers])
         for thread in threads:
             thread.join(120)
         self.raise_faults()
+
+    def check_data(self):
         self.n_rows = check_database(self.server)
         harness.wait_until(lambda: history_is_level(self.server), 30, "a history level with the journal")
         if self.kill % self.fsck_every == 0:
@@ -202,6 +209,9 @@ class KillTest(unittest.TestCase):
         self.n_orphans = len(stored - blobs)
         hidden = [p for node in self.nodes for p in pathlib.Path(node.root).rglob(".*") if p.is_dir()]
         self.n_node_leftovers = len(hidden)
+        if os.environ.get("MREG_DEBUG"):
+            print(hidden, [(p, p.stat().st_size) for p in (self.server.data / "blobs").rglob("*")
+                  if p.is_file() and p.name in stored - blobs])
 
     def summary(self, seconds):
         total = {}
@@ -209,8 +219,9 @@ class KillTest(unittest.TestCase):
             for what, n in worker.counts.items():
                 total[what] = total.get(what, 0) + n
         words = ", ".join(f"{n} {what}" for what, n in sorted(total.items()))
+        parts = ", ".join(f"{name} {took / max(1, self.n_kills):.2f} s" for name, took in self.seconds.items())
         print(f"seed {self.seed}: {self.n_kills} kills + {self.n_start_kills} during a start in "
-              f"{seconds:.1f} s ({seconds / max(1, self.n_kills):.2f} s each); {words}; {self.n_rows} journal "
+              f"{seconds:.1f} s ({seconds / max(1, self.n_kills):.2f} s each: {parts}); {words}; {self.n_rows} journal "
               f"rows; slowest start {self.slowest_start * 1000:.0f} ms; {self.traffic.n} predictions; "
               f"{self.n_orphans} unreferenced blob files; {self.n_node_leftovers} hidden node folders",
               file=sys.stderr, flush=True)
@@ -218,19 +229,17 @@ class KillTest(unittest.TestCase):
 
     def test_kill_at_any_moment(self):
         self.kill = self.n_start_kills = self.n_rows = 0
-        self.fsck_every, self.slowest_start = 1, 0.0
+        self.fsck_every, self.slowest_start, self.seconds = 1, 0.0, {}
         self.prepare()
         begun = time.monotonic()
         for self.kill in range(1, self.n_kills + 1):
-            self.run_until_kill()
-            self.start_again()
-            self.check_all()
+            for part in (self.run_until_kill, self.start_again, self.check_workers, self.check_data):
+                self.timed(part)
         self.settle_rollouts()
-        self.check_all()
+        self.check_workers()
         self.check_leftovers()
-        check_database(self.server)
-        harness.wait_until(lambda: history_is_level(self.server), 30, "a level history")
-        check_history(self.server)
+        self.fsck_every = 1
+        self.check_data()
         total = self.summary(time.monotonic() - begun)
         self.assertGreater(total.get("versions", 0), self.n_kills / 4, "too little was pushed to tell")
         self.assertGreater(total.get("rollouts good", 0), 0, "no rollout ended")

@@ -37,7 +37,7 @@ struct sim_counters {
 struct sim_slot {
     unsigned visible, hidden; /* on disk: shown to the server; staged or retired */
     unsigned ready;           /* loaded and answering */
-    unsigned staged_ever;     /* a STAGE of it was submitted since the disk was last lost */
+    unsigned staged_ever;     /* a STAGE of it was submitted */
     struct sim_counters counters;
     unsigned started; /* versions that mreg ever switched to here */
 };
@@ -51,6 +51,7 @@ struct sim_node {
     int64_t counted_ms;
     bool is_busy_for[SIM_MAX_MODELS]; /* switched, not seen ready again */
     int64_t switched_to[SIM_MAX_MODELS];
+    bool was_disturbed[SIM_MAX_MODELS]; /* by a rollout, as stored before the present round */
     unsigned told_ready[SIM_MAX_MODELS]; /* what the controller was told last */
     bool was_told[SIM_MAX_MODELS];
     int n_in_flight;
@@ -146,6 +147,8 @@ void sim_check_answer(struct sim *s, const struct sim_job *job);
 /* A rollout has just ended so. */
 void sim_check_ended(struct sim *s, const struct sim_model *m, enum rollout_phase phase);
 void sim_check_end(struct sim *s);
+/* After each round: which nodes the active rollout of a model says it disturbs. */
+void sim_note_disturbed(struct sim *s, int model);
 /* True if nothing is left to be done. */
 bool sim_is_quiet(struct sim *s, char why[200]);
 

@@ -89,6 +89,23 @@ static void read_stored(struct sim *s, const char *lane, struct stored *out)
     out->n_nodes = status.step > 0 ? status.steps[status.step - 1].n_nodes : 0;
 }
 
+void sim_note_disturbed(struct sim *s, int model)
+{
+    struct arena a CLEANUP(arena_clear) = {0};
+    struct rollout_status status;
+    for (int i = 0; i < s->n_nodes; i++)
+        s->nodes[i].was_disturbed[model] = false;
+    if (s->models[model].rollout[0] == '\0')
+        return;
+    sim_status(s, s->models[model].rollout, &a, &status);
+    for (int k = 0; k < status.n_nodes; k++) {
+        for (int i = 0; i < s->n_nodes; i++) {
+            if (s->nodes[i].node_id == status.nodes[k].node_id)
+                s->nodes[i].was_disturbed[model] = move_disturbs(&status.nodes[k].move);
+        }
+    }
+}
+
 static bool goes_back(enum rollout_phase p)
 {
     return p == ROLLOUT_ROLLING_BACK || p == ROLLOUT_ROLLBACK_STUCK;
@@ -107,6 +124,19 @@ static void check_forward(struct sim *s, struct sim_model *m, int node, const st
                  st->n_nodes);
 }
 
+static bool is_known_dead(struct sim *s, const struct sim_node *n)
+{
+    struct err e;
+    struct arena a CLEANUP(arena_clear) = {0};
+    struct reader r CLEANUP(reader_end) = {0};
+    struct watch_health h = {0};
+    bool found = false;
+    int rc = reader_begin(s->store, &r, &e);
+    if (rc == ERR_OK)
+        rc = db_node_health(r.db, n->node_id, &a, &h, &found, &e);
+    return rc == ERR_OK && found && !h.is_reachable;
+}
+
 /* Invariant: unavailable nodes <= limit, rollback included. A node that serves nothing, or is busy
  * already, is not made less available. */
 static void check_limit(struct sim *s, const struct sim_model *m, int model, int node,
@@ -116,9 +146,12 @@ static void check_limit(struct sim *s, const struct sim_model *m, int model, int
     bool is_empty = n->was_told[model] && n->told_ready[model] == 0 &&
                     (m->from != 0 || (n->slots[model].started & BIT(m->to)) != 0);
     bool is_idle_empty = !is_rollout && n->told_ready[model] == 0;
-    if (is_empty || is_idle_empty || is_busy(s, n) || !n->is_up)
+    if (is_empty || is_idle_empty || is_busy(s, n) || !n->is_up || n->was_disturbed[model])
         return;
     if (is_rollout && m->policy.strategy == STRATEGY_ALL_AT_ONCE)
+        return;
+    /* The files of a node that does not answer are put right at once. */
+    if (is_rollout && !is_forward && is_known_dead(s, n))
         return;
     int64_t limit = is_rollout ? m->policy.max_unavailable : 1;
     int count = count_busy(s, n) + (is_forward ? count_known_dead(s, n) : 0);
@@ -215,9 +248,11 @@ void sim_check_submit(struct sim *s, const struct job *job, const struct sim_job
 
 void sim_check_answer(struct sim *s, const struct sim_job *j)
 {
-    if (j->kind != JOB_HTTP || j->fate != FATE_DONE || j->model < 0 || j->node < 0)
+    if (j->kind != JOB_HTTP || j->node < 0)
         return;
     struct sim_node *n = &s->nodes[j->node];
+    if (j->fate != FATE_DONE || j->model < 0)
+        return;
     size_t len = strlen(j->url);
     bool is_unload = len > 7 && strcmp(j->url + len - 7, "/unload") == 0;
     bool is_ready = len > 6 && strcmp(j->url + len - 6, "/ready") == 0;
@@ -230,7 +265,9 @@ void sim_check_answer(struct sim *s, const struct sim_job *j)
         n->told_ready[j->model] |= BIT(j->number);
     else
         n->told_ready[j->model] &= ~BIT(j->number);
-    if (j->status == 200 && j->number == n->switched_to[j->model])
+    bool is_there = j->status == 200 && j->number == n->switched_to[j->model];
+    bool is_gone = n->switched_to[j->model] == 0 && n->told_ready[j->model] == 0;
+    if (is_there || is_gone)
         n->is_busy_for[j->model] = false;
 }
 
@@ -247,7 +284,7 @@ static bool has_gate(const struct policy *p, enum gate_kind kind)
 static void let_go(struct sim *s, const struct sim_model *m)
 {
     for (int i = 0; i < s->n_nodes; i++) {
-        if (!s->nodes[i].is_up)
+        if (!s->nodes[i].is_up || is_known_dead(s, &s->nodes[i]))
             s->nodes[i].is_busy_for[m - s->models] = false;
     }
 }

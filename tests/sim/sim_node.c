@@ -61,7 +61,7 @@ void sim_crash(struct sim *s, struct sim_node *n)
 void sim_lose_disk(struct sim_node *n)
 {
     for (int m = 0; m < SIM_MAX_MODELS; m++)
-        n->slots[m].visible = n->slots[m].hidden = n->slots[m].staged_ever = 0;
+        n->slots[m].visible = n->slots[m].hidden = 0;
 }
 
 void sim_start(struct sim *s, struct sim_node *n, bool loads_disk)

@@ -164,6 +164,7 @@ static void step(struct sim *s)
     sim_count_requests(s);
     for (int m = 0; m < s->n_models; m++) {
         sim_refresh(s, &s->models[m]);
+        sim_note_disturbed(s, m);
         maybe_submit(s, &s->models[m]);
         maybe_command(s, &s->models[m]);
         answer_pause(s, &s->models[m]);

@@ -13,8 +13,8 @@
 struct history_fixture {
     struct temp_dir dir;
     struct store *store;
-    int64_t now_ms; /* the store's clock, read by its writer thread between writes only */
-    int64_t n_made; /* rows made by fixture_rows so far */
+    _Atomic int64_t now_ms; /* the store's clock */
+    int64_t n_made;         /* rows made by fixture_rows so far */
 };
 
 /* Empty store; the clock stands at 2026-05-03T10:00:00.250Z. */

@@ -180,6 +180,19 @@ static void test_trust_file(void **state)
     assert_non_null(strstr(buf_str(&out), wanted));
 }
 
+/* OpenSSH ignores a line whose times are the same second, and with it what the key signed. */
+static void test_rotation_at_once(void **state)
+{
+    (void)state;
+    struct reader r CLEANUP(reader_end) = {0};
+    assert_int_equal(keys_rotate(fixture.store, fixture.dir.path, &identity, NULL, &err), ERR_OK);
+    assert_int_equal(reader_begin(fixture.store, &r, &err), ERR_OK);
+    buf_reset(&out);
+    assert_int_equal(keys_allowed_signers(r.db, "registry.test", &out, &err), ERR_OK);
+    assert_non_null(
+        strstr(buf_str(&out), "valid-after=\"20260503100000Z\",valid-before=\"20260503100001Z\""));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -188,6 +201,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_cut_first_start, setup, teardown),
         cmocka_unit_test_setup_teardown(test_damaged_files, setup, teardown),
         cmocka_unit_test_setup_teardown(test_rotation, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_rotation_at_once, setup, teardown),
         cmocka_unit_test_setup_teardown(test_trust_file, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
