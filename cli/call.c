@@ -221,9 +221,8 @@ bool cli_confirm(struct cli *cli, const char *question)
             return true;
     }
     static const char hint[] = "add --yes to do it without being asked";
-    const char *what = can_ask
-                           ? "declined; nothing was changed"
-                           : cli_printf(cli, "not confirmed, nothing was changed: %s", question);
+    const char *what = cli_printf(cli, "nothing was changed; %s: %s",
+                                  can_ask ? "declined" : "nobody was there to ask", question);
     if (cli->out.is_json) {
         json_t *j CLEANUP(json_decref_ptr) =
             json_pack("{s:{s:s, s:s, s:s, s:i}}", "error", "code", "unconfirmed", "message", what,

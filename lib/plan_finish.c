@@ -106,7 +106,7 @@ void planner_finish(struct planner *p)
         p->s->updated_ms = p->v->now_ms;
     }
     p->out->has_moved = p->s->phase != before->phase || p->s->step != before->step;
-    if (p->plans_again)
+    if (p->plans_again || p->out->has_moved)
         planner_wake(p, p->v->now_ms);
     if (rollout_phase_is_terminal(p->s->phase)) {
         assert(p->out->n_actions == 0);

@@ -252,9 +252,11 @@ static void fail_gate(struct planner *p)
             continue;
         bool is_rate = g->kind == GATE_ERROR_RATE;
         double scale = is_rate ? 1e4 : 1e3;
-        snprintf(text, sizeof text, "gate %s failed: %.4g %s over %" PRId64 " requests, limit %.4g",
-                 gate_name(g->kind), (double)g->value / scale, is_rate ? "%" : "ms", g->n_requests,
-                 (double)g->limit / scale);
+        const char *unit = is_rate ? "%" : "ms";
+        snprintf(text, sizeof text,
+                 "gate %s failed: %.4g %s over %" PRId64 " requests, limit %.4g %s",
+                 gate_name(g->kind), (double)g->value / scale, unit, g->n_requests,
+                 (double)g->limit / scale, unit);
     }
     present(p)->verdict = VERDICT_FAIL;
     planner_fail(p, PAUSE_GATE, text);

@@ -416,7 +416,7 @@ int config_address(const char *text, char address[16], int *port, struct err *e)
     for (int i = 0; fits && i < 4; i++)
         fits = part[i] <= 255;
     if (!fits || strpbrk(text, " +-\t"))
-        return err_set(e, ERR_INVALID, "\"%.80s\" is no IPv4 address and port like 127.0.0.1:7300",
+        return err_set(e, ERR_INVALID, "\"%.80s\" is no IPv4 address and port like 127.0.0.1:7070",
                        text);
     snprintf(address, 16, "%u.%u.%u.%u", part[0] & 255, part[1] & 255, part[2] & 255,
              part[3] & 255);

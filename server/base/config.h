@@ -44,7 +44,7 @@ void config_print(const struct config *c, struct buf *out);
 /* The settings' reference: name, type, default and help of each. */
 void config_help(struct buf *out);
 
-/* Splits "127.0.0.1:7300"; `address` gets the dotted IPv4 part. ERR_INVALID: no IPv4 address with a
+/* Splits "127.0.0.1:7070"; `address` gets the dotted IPv4 part. ERR_INVALID: no IPv4 address with a
  * port of 0..65535. */
 MUST_USE int config_address(const char *text, char address[16], int *port, struct err *e);
 /* True if the dotted address is one of 127.0.0.0/8. */

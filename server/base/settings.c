@@ -16,9 +16,9 @@
 const struct setting settings[] = {
     {"registry.domain", SETTING_TEXT, "registry.local", 1, 253, NULL, false,
      "domain in signatures: the principal is registry@<domain>; frozen after the first start"},
-    {"server.listen", SETTING_TEXT, "127.0.0.1:7300", 3, 64, NULL, false,
+    {"server.listen", SETTING_TEXT, "127.0.0.1:7070", 3, 64, NULL, false,
      "IPv4 address and port of the API and dashboard; port 0 takes a free one"},
-    {"server.ops", SETTING_TEXT, "127.0.0.1:7301", 3, 64, NULL, false,
+    {"server.ops", SETTING_TEXT, "127.0.0.1:7071", 3, 64, NULL, false,
      "IPv4 address and port of /livez, /readyz and /metrics"},
     {"server.proxy", SETTING_CHOICE, "none", 0, 0, "none declared", false,
      "declared: a proxy stands in front that ends TLS and sets X-Forwarded-For; needed to listen "

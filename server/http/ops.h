@@ -22,7 +22,7 @@ struct ops_source {
     void (*write_metrics)(void *self, struct buf *out);
 };
 
-/* Listens on "127.0.0.1:7301" (port 0: a free one) and starts the thread. source is borrowed until
+/* Listens on "127.0.0.1:7071" (port 0: a free one) and starts the thread. source is borrowed until
  * ops_stop. ERR_INVALID, ERR_UNAVAILABLE. */
 MUST_USE int ops_start(const char *listen, const struct ops_source *source, struct ops **out,
                        struct err *e);

@@ -15,7 +15,7 @@ struct server;
  * ERR_INTERNAL. */
 MUST_USE int serve_start(struct service *service, const struct config *config, struct server **out,
                          struct err *e);
-/* "127.0.0.1:7300" with the port that was really taken. Borrowed. */
+/* "127.0.0.1:7070" with the port that was really taken. Borrowed. */
 const char *serve_address(const struct server *s);
 /* Connections that workers hold. */
 int serve_count(const struct server *s);

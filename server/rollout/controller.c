@@ -14,6 +14,7 @@
 
 #define INBOX 64
 #define RETRY_MS 1000
+#define NOTICE_EVERY_MS 1000
 #define STACK_BYTES ((size_t)1 << 20)
 /* A plan may ask to be made again at once; more often than this in one round is a bug. */
 #define MAX_PLANS_PER_ROUND 50
@@ -50,6 +51,7 @@ void controller_free(struct controller *c)
 
 void controller_wake(struct controller *c)
 {
+    atomic_store(&c->is_woken, true);
     c->o.io->wake(c->o.io->self);
 }
 
@@ -77,7 +79,7 @@ static void plan_all(struct controller *c)
 }
 
 /* What others did meanwhile: a changed fleet is loaded again, a command makes everybody look. */
-static int notice_changes(struct controller *c, struct err *e)
+static int read_changes(struct controller *c, struct err *e)
 {
     struct reader r CLEANUP(reader_end) = {0};
     bool has_changed = c->world == NULL;
@@ -100,16 +102,26 @@ static int notice_changes(struct controller *c, struct err *e)
     return ERR_OK;
 }
 
+/* Who changes something wakes the controller; asking now and then as well costs little. */
+static int notice_changes(struct controller *c, struct err *e)
+{
+    bool is_due = atomic_exchange(&c->is_woken, false) || c->world == NULL ||
+                  c->now_ms >= c->noticed_ms + NOTICE_EVERY_MS;
+    int rc = is_due ? read_changes(c, e) : ERR_OK;
+    if (rc != ERR_OK)
+        atomic_store(&c->is_woken, true);
+    else if (is_due)
+        c->noticed_ms = c->now_ms;
+    return rc;
+}
+
 /* --- deciding and acting --- */
 
 static int make_plan(struct controller *c, struct env *env, struct target *t, struct arena *a,
                      struct plan *plan, struct err *e)
 {
-    struct reader r CLEANUP(reader_end) = {0};
     struct view view;
-    int rc = reader_begin(c->o.store, &r, e);
-    if (rc == ERR_OK)
-        rc = view_make(c, r.db, env, t, a, &view, e);
+    int rc = view_make(c, env, t, a, &view, e);
     if (rc != ERR_OK)
         return rc;
     if (t->is_rolling)
@@ -137,6 +149,7 @@ static int plan_target(struct controller *c, struct env *env, struct target *t, 
         rc = record_plan(c, env, t, plan, e);
     if (rc != ERR_OK)
         return rc;
+    t->command_seq = c->world->command_seq;
     t->plan_at_ms = plan->wake_ms > c->now_ms ? plan->wake_ms : 0;
     for (int i = 0; i < plan->n_actions; i++)
         execute_action(c, env, t, &plan->actions[i]);
@@ -217,8 +230,10 @@ static void act(struct controller *c, struct err *e)
             log_err(LOG_ERROR, "serving", e);
         is_stale = plan_env(c, env) || is_stale;
         execute_looks(c, env);
-        if (has_ended(env))
+        if (has_ended(env)) {
+            atomic_store(&c->is_woken, true);
             c->due_ms = c->now_ms;
+        }
     }
     int64_t plan_ms = next_plan_ms(c);
     c->due_ms = plan_ms < c->due_ms ? plan_ms : c->due_ms;

@@ -5,6 +5,8 @@
 #ifndef MREG_CONTROLLER_INNER_H
 #define MREG_CONTROLLER_INNER_H
 
+#include <stdatomic.h>
+
 #include "controller.h"
 #include "db_rollout.h"
 #include "driver.h"
@@ -67,7 +69,8 @@ struct target {
     struct lane lane;
     struct spot *spots; /* one per node of the environment */
     struct golden_set golden;
-    int64_t plan_at_ms; /* 0: now */
+    int64_t plan_at_ms;  /* 0: now */
+    int64_t command_seq; /* up to here its commands were taken in */
 };
 
 struct env {
@@ -122,12 +125,14 @@ struct controller {
     size_t n_closings, cap_closings;
     struct watch_sample *samples; /* to be stored */
     size_t n_samples, cap_samples;
-    int64_t read_seq;   /* makes keys of reads unique */
-    int64_t now_ms;     /* of this round */
-    int64_t due_ms;     /* the next round at the latest */
-    int64_t trimmed_ms; /* old samples and operations were removed */
-    bool is_dirty;      /* something seen is not stored yet */
-    bool was_doubted;   /* open operations of an earlier process were marked */
+    int64_t read_seq;     /* makes keys of reads unique */
+    int64_t now_ms;       /* of this round */
+    int64_t due_ms;       /* the next round at the latest */
+    int64_t trimmed_ms;   /* old samples and operations were removed */
+    bool is_dirty;        /* something seen is not stored yet */
+    atomic_bool is_woken; /* somebody says that the database changed */
+    int64_t noticed_ms;   /* when the database was asked for changes last */
+    bool was_doubted;     /* open operations of an earlier process were marked */
     struct completion *inbox;
     struct thread_state *thread;
 };
@@ -155,9 +160,10 @@ void golden_set_load(struct controller *c, struct db *db, struct target *t, int6
 void golden_set_clear(struct golden_set *g);
 
 /* --- view.c --- */
-/* The view of one target; arrays in a; borrows from the world. */
-MUST_USE int view_make(struct controller *c, struct db *db, struct env *env, struct target *t,
-                       struct arena *a, struct view *out, struct err *e);
+/* The view of one target; arrays in a; borrows from the world. Reads the database only for commands
+ * and golden requests that are new. */
+MUST_USE int view_make(struct controller *c, struct env *env, struct target *t, struct arena *a,
+                       struct view *out, struct err *e);
 
 /* --- record.c --- */
 /* Stores the plan with its intents; then takes it over into memory. ERR_CONFLICT: reload. */

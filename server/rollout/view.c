@@ -48,8 +48,25 @@ static int load_commands(struct db *db, const struct target *t, struct arena *a,
     return rc;
 }
 
-int view_make(struct controller *c, struct db *db, struct env *env, struct target *t,
-              struct arena *a, struct view *out, struct err *e)
+/* What only the database knows. */
+static int load_rest(struct controller *c, struct target *t, struct arena *a, struct view *out,
+                     struct err *e)
+{
+    struct reader r CLEANUP(reader_end) = {0};
+    bool lacks_golden = wants_golden(t) && t->golden.number != t->record.to;
+    bool lacks_commands = t->command_seq < c->world->command_seq;
+    if (!lacks_golden && !lacks_commands)
+        return ERR_OK;
+    int rc = reader_begin(c->o.store, &r, e);
+    if (rc == ERR_OK && lacks_golden)
+        golden_set_load(c, r.db, t, t->record.to);
+    if (rc == ERR_OK && lacks_commands)
+        rc = load_commands(r.db, t, a, out, e);
+    return rc;
+}
+
+int view_make(struct controller *c, struct env *env, struct target *t, struct arena *a,
+              struct view *out, struct err *e)
 {
     const struct rollout_status *s = &t->lane.status;
     struct view_node *nodes = arena_alloc(a, (size_t)env->n_nodes * sizeof nodes[0]);
@@ -77,8 +94,7 @@ int view_make(struct controller *c, struct db *db, struct env *env, struct targe
     };
     if (!t->is_rolling)
         return ERR_OK;
-    if (wants_golden(t) && t->golden.number != t->record.to)
-        golden_set_load(c, db, t, t->record.to);
+    int rc = load_rest(c, t, a, out, e);
     out->n_golden = wants_golden(t) ? t->golden.n : 0;
-    return load_commands(db, t, a, out, e);
+    return rc;
 }

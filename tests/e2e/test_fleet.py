@@ -223,8 +223,7 @@ class Rollouts(fleetcase.FleetCase):
                     "step_deadline": "3s", "gates": [{"kind": "error-rate", "max": "0.1", "min_requests": 50}]}
         made = self.promote("quiet", 2, strategy)
         paused = self.wait_phase(made["id"], "paused")
-        self.assertTrue(paused["pauses"])
-        self.assertIn("50", paused["waiting"] + paused["unblock"] + json.dumps(paused["pauses"]))
+        self.assertEqual([p["reason"] for p in paused["pauses"]], ["inconclusive"])
         self.assertEqual(self.live("quiet"), 1)
         self.command(made["id"], "abort")
         self.wait_phase(made["id"], "rolled-back")

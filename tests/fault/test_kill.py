@@ -207,7 +207,7 @@ class KillTest(unittest.TestCase):
         stored = {p.name for p in (self.server.data / "blobs").rglob("*") if p.is_file()}
         self.assertEqual(blobs - stored, set(), "blobs without bytes")
         self.n_orphans = len(stored - blobs)
-        hidden = [p for node in self.nodes for p in pathlib.Path(node.root).rglob(".*") if p.is_dir()]
+        hidden = [p for node in self.nodes for p in (pathlib.Path(node.root) / ".mreg").rglob("*")]
         self.n_node_leftovers = len(hidden)
         if os.environ.get("MREG_DEBUG"):
             print(hidden, [(p, p.stat().st_size) for p in (self.server.data / "blobs").rglob("*")
@@ -219,11 +219,11 @@ class KillTest(unittest.TestCase):
             for what, n in worker.counts.items():
                 total[what] = total.get(what, 0) + n
         words = ", ".join(f"{n} {what}" for what, n in sorted(total.items()))
-        parts = ", ".join(f"{name} {took / max(1, self.n_kills):.2f} s" for name, took in self.seconds.items())
+        parts = ", ".join(f"{name} {took:.1f} s" for name, took in self.seconds.items())
         print(f"seed {self.seed}: {self.n_kills} kills + {self.n_start_kills} during a start in "
-              f"{seconds:.1f} s ({seconds / max(1, self.n_kills):.2f} s each: {parts}); {words}; {self.n_rows} journal "
+              f"{seconds:.1f} s ({seconds / max(1, self.n_kills):.2f} s each), in all {parts}; {words}; {self.n_rows} journal "
               f"rows; slowest start {self.slowest_start * 1000:.0f} ms; {self.traffic.n} predictions; "
-              f"{self.n_orphans} unreferenced blob files; {self.n_node_leftovers} hidden node folders",
+              f"{self.n_orphans} unreferenced blob files; {self.n_node_leftovers} files of mreg on nodes",
               file=sys.stderr, flush=True)
         return total
 
@@ -235,12 +235,12 @@ class KillTest(unittest.TestCase):
         for self.kill in range(1, self.n_kills + 1):
             for part in (self.run_until_kill, self.start_again, self.check_workers, self.check_data):
                 self.timed(part)
-        self.settle_rollouts()
-        self.check_workers()
-        self.check_leftovers()
+        took = time.monotonic() - begun
+        self.timed(self.settle_rollouts)
+        self.timed(self.check_leftovers)
         self.fsck_every = 1
         self.check_data()
-        total = self.summary(time.monotonic() - begun)
+        total = self.summary(took)
         self.assertGreater(total.get("versions", 0), self.n_kills / 4, "too little was pushed to tell")
         self.assertGreater(total.get("rollouts good", 0), 0, "no rollout ended")
 

@@ -63,7 +63,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     memcpy(text, data, size);
     try_values(c, text);
     check_bounds(c);
-    try_file(c, data, size);
+    if (text[0] == '[') /* libgit2 starts and stops with each file, which is slow */
+        try_file(c, data, size);
     check_bounds(c);
     char *const variables[] = {text, NULL};
     struct buf unknown;

@@ -51,7 +51,7 @@ struct sim_node {
     int64_t counted_ms;
     bool is_busy_for[SIM_MAX_MODELS]; /* switched, not seen ready again */
     int64_t switched_to[SIM_MAX_MODELS];
-    bool was_disturbed[SIM_MAX_MODELS]; /* by a rollout, as stored before the present round */
+    bool was_disturbed[SIM_MAX_MODELS];  /* by a rollout, as stored before the present round */
     unsigned told_ready[SIM_MAX_MODELS]; /* what the controller was told last */
     bool was_told[SIM_MAX_MODELS];
     int n_in_flight;
@@ -64,11 +64,12 @@ struct sim_model {
     int64_t from, to; /* of the active rollout */
     char rollout[32]; /* the active one, "" */
     int n_rollouts;
-    int n_commands;       /* in the active rollout */
-    unsigned given;       /* nodes that got the new version in it */
-    bool is_rollback;     /* of kind rollback */
-    struct policy policy; /* of the active rollout */
-    int64_t next_ms;      /* next rollout is submitted */
+    int64_t noted_revision; /* of the active rollout's status */
+    int n_commands;         /* in the active rollout */
+    unsigned given;         /* nodes that got the new version in it */
+    bool is_rollback;       /* of kind rollback */
+    struct policy policy;   /* of the active rollout */
+    int64_t next_ms;        /* next rollout is submitted */
 };
 
 enum sim_fate { FATE_DONE, FATE_NOT_SENT, FATE_LOST_DONE, FATE_LOST_NOT_DONE };
@@ -97,6 +98,7 @@ struct sim {
     int n_models;
     int64_t env_id;
     int64_t faults_end_ms;
+    int64_t grain_ms; /* times of effects and answers are multiples of it */
     int loss_percent, crash_percent, requests_per_s;
     bool has_metrics;
     struct sim_job jobs[SIM_MAX_JOBS];

@@ -22,14 +22,6 @@ static bool is_busy(const struct sim *s, const struct sim_node *n)
     return false;
 }
 
-static int count_busy(const struct sim *s, const struct sim_node *but)
-{
-    int n = 0;
-    for (int i = 0; i < s->n_nodes; i++)
-        n += &s->nodes[i] != but && s->nodes[i].is_up && is_busy(s, &s->nodes[i]);
-    return n;
-}
-
 static int count_known_dead(const struct sim *s, const struct sim_node *but)
 {
     int n = 0;
@@ -89,8 +81,25 @@ static void read_stored(struct sim *s, const char *lane, struct stored *out)
     out->n_nodes = status.step > 0 ? status.steps[status.step - 1].n_nodes : 0;
 }
 
+static int64_t revision_of(struct sim *s, const char *id)
+{
+    struct err e;
+    struct reader r CLEANUP(reader_end) = {0};
+    int64_t revision = 0;
+    if (reader_begin(s->store, &r, &e) != ERR_OK ||
+        db_int(r.db, &revision, NULL, &e,
+               "SELECT revision FROM rollout_status WHERE rollout_id = ?1", "t", id) != ERR_OK)
+        return -1;
+    return revision;
+}
+
 void sim_note_disturbed(struct sim *s, int model)
 {
+    struct sim_model *m = &s->models[model];
+    int64_t revision = m->rollout[0] != '\0' ? revision_of(s, m->rollout) : 0;
+    if (revision == m->noted_revision)
+        return;
+    m->noted_revision = revision;
     struct arena a CLEANUP(arena_clear) = {0};
     struct rollout_status status;
     for (int i = 0; i < s->n_nodes; i++)
@@ -135,6 +144,17 @@ static bool is_known_dead(struct sim *s, const struct sim_node *n)
     if (rc == ERR_OK)
         rc = db_node_health(r.db, n->node_id, &a, &h, &found, &e);
     return rc == ERR_OK && found && !h.is_reachable;
+}
+
+/* Nodes that mreg disturbs, as far as it can know. */
+static int count_busy(struct sim *s, const struct sim_node *but)
+{
+    int n = 0;
+    for (int i = 0; i < s->n_nodes; i++) {
+        const struct sim_node *one = &s->nodes[i];
+        n += one != but && one->is_up && is_busy(s, one) && !is_known_dead(s, one);
+    }
+    return n;
 }
 
 /* Invariant: unavailable nodes <= limit, rollback included. A node that serves nothing, or is busy

@@ -12,7 +12,7 @@
 #include "sim.h"
 
 #define REST_MS ((int64_t)3600000)
-#define STILL_MS 60000
+#define STILL_MS 30000
 
 static void new_controller(struct sim *s)
 {
@@ -44,7 +44,8 @@ static void draw_world(struct sim *s)
     static const char *const names[] = {"alpha", "beta"};
     s->n_nodes = 1 + (int)sim_random(s, SIM_MAX_NODES);
     s->n_models = 1 + (int)sim_random(s, SIM_MAX_MODELS);
-    s->faults_end_ms = s->now_ms + 60000 + sim_random(s, 120000);
+    s->faults_end_ms = s->now_ms + 40000 + sim_random(s, 100000);
+    s->grain_ms = sim_chance(s, 30) ? 1 : 25;
     s->loss_percent = sim_chance(s, 30) ? 0 : (int)sim_random(s, 15);
     s->crash_percent = sim_chance(s, 40) ? 0 : (int)sim_random(s, 4);
     s->requests_per_s = sim_chance(s, 20) ? 0 : 5 + (int)sim_random(s, 50);

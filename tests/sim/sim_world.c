@@ -109,8 +109,11 @@ static void fill_job(struct sim *s, const struct job *job, struct sim_job *mine)
     }
     mine->fate = draw_fate(s);
     int64_t latency = draw_latency(s, job);
+    /* A coarse clock makes many things happen at once, a fine one hardly any. */
     mine->effect_ms = s->now_ms + 1 + sim_random(s, (uint32_t)latency);
     mine->end_ms = s->now_ms + 1 + latency;
+    mine->effect_ms += s->grain_ms - 1 - (mine->effect_ms - 1) % s->grain_ms;
+    mine->end_ms += s->grain_ms - 1 - (mine->end_ms - 1) % s->grain_ms;
     bool is_lost = mine->fate == FATE_LOST_DONE || mine->fate == FATE_LOST_NOT_DONE;
     if (is_lost || mine->end_ms > job->deadline_ms)
         mine->end_ms = job->deadline_ms > s->now_ms ? job->deadline_ms : s->now_ms + 1;
@@ -128,8 +131,6 @@ static int io_submit(void *self, const struct job *job, struct err *e)
     }
     if (mine == NULL)
         sim_fail(s, "more than %d jobs are in flight", SIM_MAX_JOBS);
-    if (sim_has_faults(s) && sim_chance(s, 1))
-        return err_set(e, ERR_UNAVAILABLE, "no job today");
     fill_job(s, job, mine);
     if (mine->node < 0) {
         /* The node was deleted: nobody is there. */
@@ -138,6 +139,10 @@ static int io_submit(void *self, const struct job *job, struct err *e)
         return ERR_OK;
     }
     sim_check_submit(s, job, mine);
+    if (sim_has_faults(s) && sim_chance(s, 1)) {
+        mine->is_there = false;
+        return err_set(e, ERR_UNAVAILABLE, "no job today");
+    }
     s->nodes[mine->node].n_in_flight++;
     s->n_actions++;
     return ERR_OK;

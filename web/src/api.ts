@@ -40,9 +40,10 @@ export function setToken(text: string) {
 // Last answer per path with its ETag: an unchanged page costs a 304.
 const cache = new Map<string, { etag: string; body: unknown }>();
 
-export async function get<T>(path: string): Promise<T> {
+// `as` tries another token than the session's: the login form asks before it keeps one.
+export async function get<T>(path: string, as = token.value): Promise<T> {
   const known = cache.get(path);
-  const headers: Record<string, string> = { Authorization: `Bearer ${token.value}` };
+  const headers: Record<string, string> = { Authorization: `Bearer ${as}` };
   if (known) headers["If-None-Match"] = known.etag;
   const answer = await fetch("/api/v1" + path, { headers, cache: "no-store" });
   if (answer.status === 304 && known) {

@@ -10,9 +10,10 @@ import { path, segments } from "./router";
 function Login() {
   const [fault, setFault] = useState("");
   const enter = async (text: string) => {
-    setToken(text.trim());
-    try { await get("/whoami"); } catch (error) {
-      setToken("");
+    try {
+      await get("/whoami", text.trim());
+      setToken(text.trim());
+    } catch (error) {
       setFault(error instanceof Problem ? error.message : "The server cannot be reached.");
     }
   };
