@@ -9,17 +9,17 @@
 #include "commands.h"
 #include "name.h"
 
-/* Runs one call and prints `done` (or the answer with --json). */
+/* Runs one call (body is given away) and prints `done` (or the answer with --json). */
 static int change(struct cli *cli, const char *method, const char *path, json_t *body,
                   const char *done)
 {
     struct err e = {0};
-    json_t *owned CLEANUP(json_decref_ptr) = body;
     json_t *answer CLEANUP(json_decref_ptr) = NULL;
     const char *reason = opt(cli, "reason");
     if (body && reason)
         json_object_set_new(body, "reason", json_string(reason));
     int rc = cli_call(cli, method, path, body, &answer, &e);
+    json_decref(body);
     if (rc != ERR_OK)
         return cli_fail(cli, &e);
     if (cli->out.is_json)
@@ -217,9 +217,10 @@ int cmd_token_create(struct cli *cli)
     struct err e = {0};
     const char *role = opt(cli, "role");
     json_t *answer CLEANUP(json_decref_ptr) = NULL;
-    json_t *body CLEANUP(json_decref_ptr) = json_pack(
-        "{s:s, s:s, s:s, s:s*}", "name", cli->args[0], "role", role ? role : "reader", "models",
-        opt(cli, "models") ? opt(cli, "models") : "*", "expires", opt(cli, "expires"));
+    json_t *body CLEANUP(json_decref_ptr) =
+        json_pack("{s:s, s:s, s:s, s:s*, s:s*}", "name", cli->args[0], "role",
+                  role ? role : "reader", "models", opt(cli, "models") ? opt(cli, "models") : "*",
+                  "expires", opt(cli, "expires"), "reason", opt(cli, "reason"));
     int rc = cli_call(cli, "POST", "/api/v1/tokens", body, &answer, &e);
     if (rc != ERR_OK)
         return cli_fail(cli, &e);

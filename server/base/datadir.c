@@ -34,12 +34,23 @@ static void say_holder(int fd, const char *dir, struct err *e)
             text[0] ? ", process " : "", text, dir);
 }
 
+/* A folder that was made by somebody else may be open to all: the database in it must not be. */
+static int close_to_others(const char *dir)
+{
+    struct stat st;
+    if (stat(dir, &st) != 0)
+        return -1;
+    return st.st_mode & 07 ? chmod(dir, st.st_mode & 07770) : 0;
+}
+
 int datadir_open(const char *dir, int *lock_fd, struct err *e)
 {
     struct arena a CLEANUP(arena_clear) = {0};
     const char *path = join(&a, dir, "lock");
     if (mkdir(dir, 0700) != 0 && errno != EEXIST)
         return io_error("make", dir, e);
+    if (close_to_others(dir) != 0)
+        return io_error("change the mode of", dir, e);
     int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (fd < 0)
         return io_error("open", path, e);

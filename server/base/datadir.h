@@ -9,9 +9,9 @@
 #include "buf.h"
 #include "err.h"
 
-/* Makes the folder (0700) if it is missing and takes its lock, DIR/lock, for the life of the
- * process. *lock_fd: caller closes at the end. ERR_CONFLICT: another process holds it (message says
- * which); ERR_UNAVAILABLE. */
+/* Makes the folder (0700) if it is missing, takes all rights of others from it, and takes its lock,
+ * DIR/lock, for the life of the process. *lock_fd: caller closes at the end. ERR_CONFLICT: another
+ * process holds it (message says which); ERR_UNAVAILABLE. */
 MUST_USE int datadir_open(const char *dir, int *lock_fd, struct err *e);
 /* True if dir/name exists. */
 bool datadir_has(const char *dir, const char *name);

@@ -46,7 +46,7 @@ const struct setting settings[] = {
     {"limits.uploads", SETTING_INT, "64", 1, 4096, NULL, false, "uploads at the same time"},
     {"limits.downloads", SETTING_INT, "256", 1, 4096, NULL, false, "downloads at the same time"},
     {"limits.streams", SETTING_INT, "128", 1, 4096, NULL, false, "event streams at the same time"},
-    {"limits.free-space", SETTING_SIZE, "64MiB", 0, 1024 * GIB, NULL, true,
+    {"limits.free-space", SETTING_SIZE, "64MiB", 0, 1024 * 1024 * GIB, NULL, true,
      "readyz says 503 when the data filesystem has less room"},
     {"store.readers", SETTING_INT, "8", 1, 64, NULL, false, "read connections to the database"},
     {"rollout.observe-every", SETTING_DURATION, "10s", 100, HOUR, NULL, false,

@@ -263,7 +263,8 @@ static int run_handler(struct turn *t)
         rc = err_set(&t->err, ERR_TOO_LARGE, "the answer would be too large; ask for less");
     if (rc)
         refuse(t, t->body.status);
-    else if (t->rq.method != METHOD_GET && t->service->app->history)
+    else if (t->rq.method != METHOD_GET && t->rq.route->body != BODY_STREAM &&
+             t->service->app->history) /* streams write no facts */
         history_wake(t->service->app->history);
     return rc;
 }

@@ -22,6 +22,7 @@
 #define DRAIN_BYTES ((int64_t)2 << 20)
 #define DRAIN_MS 300
 #define MAX_OPTIONS 48
+#define LEAST_STACK_BYTES ((size_t)256 << 10)
 
 struct server {
     struct service *service;
@@ -30,6 +31,7 @@ struct server {
     char address[32];
     int port;
     atomic_bool is_stopped;
+    atomic_bool has_small_stack; /* a worker did not get the stack that it needs */
 };
 
 /* The connection of one request, for struct peer. */
@@ -180,9 +182,22 @@ static void on_close(const struct mg_connection *connection)
     mg_set_user_connection_data(connection, NULL);
 }
 
+static bool is_small_stack(void)
+{
+    pthread_attr_t attributes;
+    size_t bytes = 0;
+    if (pthread_getattr_np(pthread_self(), &attributes) != 0)
+        return false;
+    pthread_attr_getstacksize(&attributes, &bytes);
+    pthread_attr_destroy(&attributes);
+    return bytes < LEAST_STACK_BYTES;
+}
+
 static void *on_thread(const struct mg_context *context, int kind)
 {
-    (void)context;
+    struct server *s = mg_get_user_data(context);
+    if (is_small_stack())
+        atomic_store(&s->has_small_stack, true);
     return kind == 1 ? worker_new() : NULL;
 }
 
@@ -338,6 +353,8 @@ int serve_start(struct service *service, const struct config *config, struct ser
         log_line(LOG_WARNING, "watchdog",
                  "connections cannot be watched here: slow transfers are not ended");
     }
+    if (atomic_load(&s->has_small_stack))
+        log_line(LOG_WARNING, "stack", "workers have less than 256 KiB of stack here");
     *out = s;
     return 0;
 }

@@ -20,8 +20,10 @@ enum job_kind {
 
 /* A file job on a node's root. Layout (DECISIONS "Delivery"): visible versions live at
  * <root>/<serve_as>/<number>/; staged and retired ones at <root>/.mreg/<serve_as>/<number>/, same
- * filesystem, ignored by serving software. A visible folder without the marker file ".mreg.json"
- * is unmanaged and never touched: a clash is ERR_CONFLICT. */
+ * filesystem, ignored by serving software (tried with MLServer: it does not search folders whose
+ * names start with a dot). A staged folder is whole, with the server's settings file, so that
+ * switching is renames only; half-made ones are called <number>.tmp-*. A visible folder without the
+ * marker file ".mreg.json" is unmanaged and never touched: a clash is ERR_CONFLICT. */
 struct file_job {
     const char *root;
     const char *serve_as;

@@ -637,6 +637,52 @@ class Process(unittest.TestCase):
         server = self.start(MREG_SERVER_THREDS="5")
         self.assertIn("MREG_SERVER_THREDS", server.log())
 
+    def test_rotate_key(self):
+        server = self.start()
+        self.assertEqual(len(server.anonymous.call("GET", "/trust/allowed_signers").body.splitlines()), 1)
+        before = server.api.get("")["key_id"]
+        command = [harness.program("mregd"), "--data", str(server.data), "rotate-key", "--reason", "yearly"]
+        done = subprocess.run(command, capture_output=True, text=True, env=harness.clean_environment())
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("another mregd", done.stderr)
+        server.stop()
+        done = subprocess.run(command, capture_output=True, text=True, env=harness.clean_environment())
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("old key " + before, done.stdout)
+        server.start()
+        self.assertIn("new key " + server.api.get("")["key_id"], done.stdout)
+        self.assertEqual(len(server.anonymous.call("GET", "/trust/allowed_signers").body.splitlines()), 2)
+
+    def test_open_folder_is_closed(self):
+        server = Server()
+        self.addCleanup(server.remove)
+        server.data.mkdir(mode=0o755)
+        server.data.chmod(0o757)
+        server.start()
+        self.assertEqual(server.data.stat().st_mode & 0o777, 0o750)
+
+    def test_not_ready_without_space(self):
+        server = self.start(MREG_LIMITS_FREE_SPACE="1000TiB")
+        answer = server.ops.call("GET", "//readyz")
+        self.assertEqual(answer.status, 503)
+        self.assertIn(b"fail space", answer.body)
+        self.assertEqual(server.ops.call("GET", "//livez").status, 200)
+
+    def test_start_has_no_warnings(self):
+        """The tests of the watchdog and of the workers' stacks at start succeed on this machine."""
+        server = self.start()
+        wait_until(lambda: server.log_lines())
+        self.assertEqual([x for x in server.log_lines() if x["log.level"] != "info"], [])
+
+    def test_client_address_behind_a_proxy(self):
+        def seen(server, field):
+            server.api.call("GET", "/whoami", headers={"X-Forwarded-For": field})
+            lines = wait_until(lambda: [x for x in server.log_lines() if x["event.action"] == "request"])
+            return {x["source.ip"] for x in lines}
+
+        self.assertEqual(seen(self.start(MREG_SERVER_PROXY="declared"), "6.6.6.6, 10.1.2.3"), {"10.1.2.3"})
+        self.assertEqual(seen(self.start(), "6.6.6.6"), {"127.0.0.1"})
+
     def test_words(self):
         for option, text in (("--help", "server.listen"), ("--version", "mregd "),
                              ("--print-config", "[server]")):

@@ -9,6 +9,7 @@ import hashlib
 import http.client
 import json
 import random
+import sqlite3
 import threading
 import time
 
@@ -293,9 +294,9 @@ BAD = ({"raise": True}, {"golden": 999.0}, {"fail_load": True}, {"error_rate": 0
 class Deployer(Worker):
     """Rolls good and bad versions of one model out, one after the other, and checks each end."""
 
-    def __init__(self, name, seed, nodes):
+    def __init__(self, name, seed, nodes, server):
         super().__init__(name, seed)
-        self.nodes = nodes
+        self.nodes, self.server = nodes, server
         self.live = None
         self.version = self.rollout = None
         self.is_good = True
@@ -347,10 +348,24 @@ class Deployer(Worker):
     def check_end(self, client, rollout):
         wanted = "succeeded" if self.is_good else "rolled-back"
         assert rollout["phase"] == wanted, \
-            f"version {self.version} ended {rollout['phase']}, not {wanted}: {json.dumps(rollout)}"
+            f"version {self.version} ended {rollout['phase']}, not {wanted}: {self.evidence(rollout)}"
         if self.is_good:
             self.live = self.version
         self.check_live(client)
+
+    def evidence(self, rollout):
+        """All that may tell why a rollout ended as it did."""
+        db = sqlite3.connect(f"file:{self.server.data / 'mreg.db'}?mode=ro", uri=True, timeout=30)
+        lines = [json.dumps(rollout)]
+        for sql in ("SELECT * FROM node_ops WHERE rollout_id = ? ORDER BY started_ts",
+                    "SELECT * FROM journal WHERE object = ? ORDER BY seq"):
+            lines += [str(row) for row in db.execute(sql, (rollout["id"],))]
+        db.close()
+        for node in self.nodes:
+            status, index = node.call("POST", "/v2/repository/index", {})
+            lines.append(f"{node.name}: {status} {json.dumps(index)}")
+            lines += [str(p) for p in sorted(node.root.rglob("*")) if p.is_dir() and self.name in str(p)]
+        return "\n".join(lines)
 
     def check_live(self, client):
         model = client.get(f"/models/{self.name}")

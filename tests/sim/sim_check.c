@@ -109,8 +109,13 @@ void sim_note_disturbed(struct sim *s, int model)
     sim_status(s, s->models[model].rollout, &a, &status);
     for (int k = 0; k < status.n_nodes; k++) {
         for (int i = 0; i < s->n_nodes; i++) {
-            if (s->nodes[i].node_id == status.nodes[k].node_id)
-                s->nodes[i].was_disturbed[model] = move_disturbs(&status.nodes[k].move);
+            struct sim_node *n = &s->nodes[i];
+            if (n->node_id != status.nodes[k].node_id)
+                continue;
+            n->was_disturbed[model] = move_disturbs(&status.nodes[k].move);
+            /* Given up, and left to the repairs. */
+            if (status.nodes[k].is_back)
+                n->is_busy_for[model] = false;
         }
     }
 }
@@ -175,6 +180,10 @@ static void check_limit(struct sim *s, const struct sim_model *m, int model, int
         return;
     int64_t limit = is_rollout ? m->policy.max_unavailable : 1;
     int count = count_busy(s, n) + (is_forward ? count_known_dead(s, n) : 0);
+    for (int i = 0; i < s->n_nodes && count >= limit; i++)
+        sim_say(s, "node %s: up %d, busy %d %d, known dead %d", s->nodes[i].name, s->nodes[i].is_up,
+                s->nodes[i].is_busy_for[0], s->nodes[i].is_busy_for[1],
+                is_known_dead(s, &s->nodes[i]));
     if (count >= limit)
         sim_fail(s, "node %s is disturbed while %d others are unavailable, limit %" PRId64, n->name,
                  count, limit);
@@ -280,7 +289,10 @@ void sim_check_answer(struct sim *s, const struct sim_job *j)
         n->is_busy_for[j->model] = false;
     if (!is_ready)
         return;
+    const struct sim_model *m = &s->models[j->model];
     n->was_told[j->model] = true;
+    /* Nobody asks about other versions any more. */
+    n->told_ready[j->model] &= BIT(m->live) | BIT(m->from) | BIT(m->to);
     if (j->status == 200)
         n->told_ready[j->model] |= BIT(j->number);
     else

@@ -303,6 +303,7 @@ static const struct golden_case goldens[] = {
     {GOLDEN("{\"a\":1}"), "{\"a\":1.0000000001,\"b\":2}", true},
     {GOLDEN("{\"a\":1}"), "{\"a\":1.1}", false},
     {GOLDEN("{\"a\":1},\"tolerance\":0.2"), "{\"a\":1.1}", true},
+    {GOLDEN("{\"a\":1},\"tolerance\":\"0.2\""), "{\"a\":1.1}", true},
     {GOLDEN("{\"a\":1}"), "{}", false},
     {GOLDEN("{\"a\":\"x\"}"), "{\"a\":\"x\"}", true},
     {GOLDEN("{\"a\":\"x\"}"), "{\"a\":\"X\"}", false},

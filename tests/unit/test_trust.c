@@ -216,7 +216,6 @@ static void test_other_content(void **state)
     struct world *w = *state;
     struct trust_docs d;
     struct err e = {0};
-    struct arena a CLEANUP(arena_clear) = {0};
     char signers[512];
     struct manifest_file file = {.path = "model.bin", .size = 4};
     struct manifest m = {.files = &file, .n_files = 1, .format = "unknown", .total_bytes = 4};

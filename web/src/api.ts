@@ -8,6 +8,9 @@ export interface Version { model: string; version: number; content: string; form
   tags: Record<string, string>; metrics: Record<string, string>; params?: Record<string, string>;
   lineage?: Record<string, string>; files?: { path: string; size: number; sha256: string }[] }
 export interface Environment { name: string; n_nodes: number }
+export interface Served { model: string; serve_as: string; version?: number; ready: boolean }
+export interface Node { name: string; environment: string; driver: string; admin_url: string; reachable: boolean;
+  since?: string; detail?: string; serving: Served[]; unmanaged: string[]; busy?: string }
 export interface TargetNode { node: string; version?: number; wanted?: number; ready: boolean; state: string }
 export interface Target { model: string; environment: string; serve_as: string; live?: number; last_good?: number;
   rollout?: string; nodes: TargetNode[] }
@@ -21,6 +24,7 @@ export interface Rollout { id: string; model: string; environment: string; from?
   pauses?: { reason: string; since: string; text: string }[]; gates?: Gate[]; nodes?: RolloutNode[] }
 export interface Change { seq: number; time: string; actor: string; kind: string; object: string; reason?: string;
   message: string }
+export interface Me { actor: string; name: string; role: string; models: string }
 export interface List<T> { items: T[]; next?: string }
 
 export class Problem extends Error {
@@ -29,16 +33,20 @@ export class Problem extends Error {
 
 const KEY = "mreg-token";
 export const token = signal(sessionStorage.getItem(KEY) ?? "");
-export const lastAnswer = signal(0); // time of the last successful call, for the live indicator
-
-export function setToken(text: string) {
-  token.value = text;
-  if (text) sessionStorage.setItem(KEY, text);
-  else sessionStorage.removeItem(KEY);
-}
+export const lastAnswer = signal(0); // time of the server's last answer, for the live indicator
+export const me = signal<Me | undefined>(undefined);
+export const notice = signal(""); // why the session ended, for the login form
 
 // Last answer per path with its ETag: an unchanged page costs a 304.
 const cache = new Map<string, { etag: string; body: unknown }>();
+
+export function setToken(text: string) {
+  token.value = text;
+  me.value = undefined;
+  cache.clear();
+  if (text) sessionStorage.setItem(KEY, text);
+  else sessionStorage.removeItem(KEY);
+}
 
 // `as` tries another token than the session's: the login form asks before it keeps one.
 export async function get<T>(path: string, as = token.value): Promise<T> {
@@ -46,14 +54,11 @@ export async function get<T>(path: string, as = token.value): Promise<T> {
   const headers: Record<string, string> = { Authorization: `Bearer ${as}` };
   if (known) headers["If-None-Match"] = known.etag;
   const answer = await fetch("/api/v1" + path, { headers, cache: "no-store" });
-  if (answer.status === 304 && known) {
-    lastAnswer.value = Date.now();
-    return known.body as T;
-  }
+  lastAnswer.value = Date.now();
+  if (answer.status === 304 && known) return known.body as T;
   const body = await read(answer);
   const etag = answer.headers.get("ETag");
   if (etag) cache.set(path, { etag, body });
-  lastAnswer.value = Date.now();
   return body as T;
 }
 
@@ -68,6 +73,9 @@ async function read(answer: Response): Promise<unknown> {
   let body: Record<string, unknown> = {};
   try { body = text ? JSON.parse(text) : {}; } catch { /* not JSON: the status tells */ }
   if (answer.ok) return body;
-  if (answer.status === 401) setToken("");
+  if (answer.status === 401 && token.value) {
+    notice.value = "The server no longer takes this token.";
+    setToken("");
+  }
   throw new Problem(answer.status, String(body.code ?? answer.status), String(body.detail ?? answer.statusText));
 }

@@ -1,18 +1,21 @@
 // The shell: login, navigation, and which page a path shows.
 import { render } from "preact";
 import { useEffect, useState } from "preact/hooks";
-import { Problem, get, lastAnswer, setToken, token } from "./api";
+import { type Me, Problem, get, lastAnswer, me, notice, setToken, token } from "./api";
 import { ModelPage, Models, VersionPage } from "./models";
+import { Nodes } from "./nodes";
 import { Overview } from "./overview";
 import { RolloutPage, Rollouts } from "./rollouts";
 import { path, segments } from "./router";
 
 function Login() {
-  const [fault, setFault] = useState("");
+  const [fault, setFault] = useState(notice.value);
   const enter = async (text: string) => {
     try {
-      await get("/whoami", text.trim());
+      const who = await get<Me>("/whoami", text.trim());
+      notice.value = "";
       setToken(text.trim());
+      me.value = who;
     } catch (error) {
       setFault(error instanceof Problem ? error.message : "The server cannot be reached.");
     }
@@ -48,7 +51,7 @@ function Theme() {
   return <select aria-label="Theme" value={theme} onChange={(event) => set(event.currentTarget.value)}>{THEMES.map((t) => <option key={t}>{t}</option>)}</select>;
 }
 
-const NAV: [string, string][] = [["/", "Overview"], ["/models", "Models"], ["/rollouts", "Rollouts"]];
+const NAV: [string, string][] = [["/", "Overview"], ["/models", "Models"], ["/rollouts", "Rollouts"], ["/nodes", "Nodes"]];
 
 function page() {
   const [room, name, sub, number] = segments();
@@ -58,19 +61,23 @@ function page() {
   if (room === "models") return <ModelPage name={name!} />;
   if (room === "rollouts" && name) return <RolloutPage id={name} />;
   if (room === "rollouts") return <Rollouts />;
+  if (room === "nodes") return <Nodes only={name} />;
   return <><h1>No such page</h1><p class="lede"><a href="/">Back to the overview</a></p></>;
 }
 
 function App() {
   const here = "/" + (segments()[0] ?? "");
   useEffect(() => { document.title = [...segments()].reverse().concat("mreg").join(" · "); }, [path.value]);
+  useEffect(() => {
+    if (token.value && !me.value) get<Me>("/whoami").then((who) => { me.value = who; }, () => undefined);
+  }, [token.value]);
   if (!token.value) return <Login />;
   return <>
     <a class="skip" href="#main">Skip to the content</a>
     <header class="top">
       <a class="brand" href="/"><img src="/icon.svg" alt="" width="20" height="20" />mreg</a>
       <nav aria-label="Rooms">{NAV.map(([to, label]) => <a key={to} href={to} aria-current={here === to ? "page" : undefined}>{label}</a>)}</nav>
-      <Live /><Theme /><button onClick={() => setToken("")}>Log out</button>
+      <Live />{me.value && <span class="live who" title={me.value.actor}>{me.value.name} ({me.value.role})</span>}<Theme /><button onClick={() => setToken("")}>Log out</button>
     </header>
     <main id="main" tabIndex={-1}>{page()}</main>
   </>;

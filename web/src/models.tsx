@@ -1,8 +1,9 @@
 // Models, and one model with its versions and what is live where.
-import { get, type Change, type List, type Model, type Version } from "./api";
-import { Ago, Badges, Empty, Loaded, Table, bytes, decode, useLoad } from "./parts";
+import type { ComponentChildren } from "preact";
+import { get, type Change, type List, type Model, type Rollout, type Target, type Version } from "./api";
+import { Ago, Badge, Badges, Empty, Loaded, Table, bytes, decode, plural, useLoad } from "./parts";
 import { go, query, quote } from "./router";
-import { Changes } from "./overview";
+import { Changes, Spread } from "./overview";
 
 export function Models() {
   const q = query("q"), cursor = query("cursor");
@@ -18,12 +19,12 @@ export function Models() {
     <Loaded of={list}>{(data) => data.items.length === 0
       ? <Empty text={q ? "No model has such a name." : "No model has been pushed yet. Push one:"} command={q ? "mreg list" : "mreg push fraud ./out"} />
       : <>
-        <Table caption="Models" heads={["Model", "Live", "Aliases", ["Versions"], "Updated"]}>
+        <Table caption="Models" heads={["Model", "Live", "Aliases", "Versions", "Updated"]}>
           {data.items.map((m) => <tr key={m.name}>
-            <td><a href={`/models/${quote(m.name)}`}>{m.name}</a></td>
-            <td><Badges items={decode(m.live)} tone="good" /></td>
+            <td><a href={`/models/${quote(m.name)}`}>{m.name}</a>{m.description && <p class="under">{m.description}</p>}</td>
+            <td>{Object.keys(m.live).length ? <Badges items={decode(m.live)} tone="good" /> : <span class="soft">nowhere</span>}</td>
             <td><Badges items={decode(m.aliases)} /></td>
-            <td class="num">{m.n_versions}</td>
+            <td class="nums">{m.n_versions}</td>
             <td class="tight"><Ago at={m.updated} /></td>
           </tr>)}
         </Table>
@@ -32,29 +33,60 @@ export function Models() {
   </>;
 }
 
+// Where a model is: its targets in the environments where it is live or was rolled out lately.
+async function places(name: string, live: Record<string, number>) {
+  const rollouts = (await get<List<Rollout>>(`/rollouts?model=${quote(name)}&limit=10`)).items;
+  const names = [...new Set([...Object.keys(live), ...rollouts.map((r) => r.environment)])].sort();
+  const targets = await Promise.all(names.map((env) => get<Target>(`/environments/${quote(env)}/targets/${quote(name)}`)));
+  return { targets, rollouts };
+}
+
+function Places({ targets, rollouts }: { targets: Target[]; rollouts: Rollout[] }) {
+  return <Table caption="Where it is live" heads={["Environment", "Version", "On the nodes", "Rollout"]}>
+    {targets.map((t) => {
+      const last = rollouts.find((r) => r.environment === t.environment);
+      return <tr key={t.environment}>
+        <td><a href={`/nodes/${quote(t.environment)}`}>{t.environment}</a></td><td class="nums">{t.live ?? "none"}</td><td><Spread target={t} /></td>
+        <td class="text">{last ? <><a href={`/rollouts/${last.id}`}>{last.id}</a> <Badge text={last.phase} /> <small>{last.waiting ?? last.outcome ?? ""}</small></> : "–"}</td>
+      </tr>;
+    })}
+  </Table>;
+}
+
+// The versions' columns that have something to say, in order: head, cell's class, cell.
+type Column = [string | [string], string, (v: Version) => ComponentChildren];
+const columns = (base: string, items: Version[]): Column[] => [
+  ["Version", "nums", (v) => <a href={`${base}/versions/${v.version}`}>{v.version}</a>],
+  ["Pushed", "tight", (v) => <Ago at={v.created} />],
+  ["By", "tight", (v) => v.created_by],
+  ["Format", "", (v) => v.format],
+  [["Size"], "num tight", (v) => bytes(v.size)],
+  ...(items.some((v) => decode(v.metrics).length) ? [["Metrics", "nums", (v) => decode(v.metrics).join(", ")] as Column] : []),
+  ...(items.some((v) => v.aliases.length) ? [["Aliases", "", (v) => <Badges items={v.aliases} />] as Column] : []),
+  ["Live", "", (v) => <Badges items={v.live} tone="good" />],
+];
+
 export function ModelPage({ name }: { name: string }) {
   const base = `/models/${quote(name)}`, cursor = query("cursor");
   const page = useLoad(async () => {
     const [model, versions, history] = await Promise.all([get<Model>(base),
       get<List<Version>>(`${base}/versions${cursor && `?cursor=${quote(cursor)}`}`), get<List<Change>>(`/history?model=${quote(name)}&limit=12`)]);
-    return { model, versions, history };
+    return { model, versions, history, ...(await places(name, model.live)) };
   }, 5000, `${base}?${cursor}`);
-  return <Loaded of={page}>{({ model, versions, history }) => <>
+  return <Loaded of={page}>{({ model, versions, history, targets, rollouts }) => <>
     <h1>{model.name}</h1>
     {model.description && <p class="lede">{model.description}</p>}
     <dl class="facts">
-      <dt>Live</dt><dd>{Object.keys(model.live).length ? <Badges items={decode(model.live)} tone="good" /> : "nowhere"}</dd>
       <dt>Aliases</dt><dd>{Object.keys(model.aliases).length ? <Badges items={decode(model.aliases)} /> : "none"}</dd>
+      {Object.keys(model.tags).length > 0 && <><dt>Tags</dt><dd><Badges items={decode(model.tags)} /></dd></>}
       <dt>Pull</dt><dd><code>mreg pull {model.name}</code></dd>
     </dl>
+    <h2>Live</h2>
+    {targets.length ? <Places targets={targets} rollouts={rollouts} />
+      : <Empty text="Live nowhere. Promote a version:" command={`mreg promote ${model.name}@${model.latest ?? 1} production --watch`} />}
     <h2>Versions</h2>
-    <Table caption="Versions" heads={[["Version"], "Pushed", "Format", ["Size"], "Metrics", "Aliases", "Live", "By"]}>
-      {versions.items.map((v) => <tr key={v.version}>
-        <td class="num"><a href={`${base}/versions/${v.version}`}>{v.version}</a></td>
-        <td class="tight"><Ago at={v.created} /></td><td>{v.format}</td><td class="num tight">{bytes(v.size)}</td>
-        <td>{decode(v.metrics).join(", ") || "–"}</td><td><Badges items={v.aliases} /></td>
-        <td><Badges items={v.live} tone="good" /></td><td class="tight">{v.created_by}</td>
-      </tr>)}
+    <Table caption="Versions" heads={columns(base, versions.items).map((c) => c[0])}>
+      {versions.items.map((v) => <tr key={v.version}>{columns(base, versions.items).map(([head, style, cell]) => <td key={head} class={style}>{cell(v)}</td>)}</tr>)}
     </Table>
     {versions.next && <p><a href={`${base}?cursor=${quote(versions.next)}`}>Older versions</a></p>}
     <h2>History</h2>
@@ -71,10 +103,11 @@ export function VersionPage({ name, number }: { name: string; number: string }) 
     {v.description && <p class="lede">{v.description}</p>}
     <dl class="facts">
       <dt>Content</dt><dd><code>{v.content}</code></dd>
-      <dt>Format</dt><dd>{v.format}, {bytes(v.size)} in {v.n_files} files</dd>
+      <dt>Format</dt><dd>{v.format}, {bytes(v.size)} in {plural(v.n_files, "file")}</dd>
       <dt>Pushed</dt><dd><Ago at={v.created} /> by {v.created_by}</dd>
       <dt>Live in</dt><dd>{v.live.length ? <Badges items={v.live} tone="good" /> : "no environment"}</dd>
       <dt>Aliases</dt><dd>{v.aliases.length ? <Badges items={v.aliases} /> : "none"}</dd>
+      <dt>Pull</dt><dd><code>mreg pull {v.model}@{v.version}</code></dd>
       <dt>Promote</dt><dd><code>mreg promote {v.model}@{v.version} ENVIRONMENT --watch</code></dd>
     </dl>
     {Object.keys(v.metrics).length > 0 && <><h2>Metrics</h2><dl class="facts">{pairs(v.metrics)}</dl></>}

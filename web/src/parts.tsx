@@ -8,8 +8,10 @@ export function useLoad<T>(load: () => Promise<T>, ms: number, key: string): { d
   const [state, set] = useState<{ key: string; data?: T; error?: Error }>({ key });
   const [turn, setTurn] = useState(0);
   useEffect(() => {
-    let timer = 0, failures = 0, stopped = false;
+    let timer = 0, failures = 0, stopped = false, running = false;
     const tick = async () => {
+      if (running) return;
+      running = true;
       try {
         const data = await load();
         failures = 0;
@@ -18,6 +20,7 @@ export function useLoad<T>(load: () => Promise<T>, ms: number, key: string): { d
         failures++;
         if (!stopped) set((old) => ({ key, data: old.key === key ? old.data : undefined, error: error as Error }));
       }
+      running = false;
       if (stopped) return;
       const base = document.hidden ? 60_000 : Math.min(ms * 2 ** failures, 60_000);
       timer = window.setTimeout(tick, base * (0.9 + Math.random() * 0.2));
@@ -35,7 +38,8 @@ export function Loaded<T>(props: { of: { data?: T; error?: Error; again: () => v
   const { data, error, again } = props.of;
   const missing = error instanceof Problem && (error.status === 404 || error.status === 403);
   return <>
-    {error && <p class="note bad" role="alert">{error.message} {!missing && <button onClick={again}>Try again</button>}</p>}
+    {missing && <h1>{error.status === 404 ? "Nothing here" : "No access"}</h1>}
+    {error && <p class="note bad" role="alert">{error.message} {missing ? <a href="/">Back to the overview</a> : <button onClick={again}>Try again</button>}</p>}
     {data !== undefined && !missing ? props.children(data) : !error && <p class="lede" role="status">Loading…</p>}
   </>;
 }
@@ -58,7 +62,7 @@ export function bytes(n: number): string {
 const TONES: Record<string, string> = { succeeded: "good", running: "accent", finalizing: "accent", paused: "warn",
   "rolling-back": "bad", "rolled-back": "bad", "rollback-stuck": "bad", halted: "bad", rejected: "bad", cancelled: "warn",
   pass: "good", fail: "bad", insufficient: "warn", "no-data": "warn", error: "warn",
-  ok: "good", behind: "warn", moving: "accent", unreachable: "bad" };
+  reachable: "good", ok: "good", behind: "warn", moving: "accent", unreachable: "bad" };
 export function Badge({ text, tone }: { text: string; tone?: string }) {
   return <span class={`badge ${tone ?? TONES[text] ?? ""}`}>{text}</span>;
 }
@@ -80,4 +84,5 @@ export function Empty({ text, command }: { text: string; command: string }) {
   return <div class="panel empty">{text}<code>{command}</code></div>;
 }
 
+export const plural = (n: number, word: string) => `${n} ${word}${n === 1 ? "" : "s"}`;
 export const decode = (map?: Record<string, string | number>) => Object.entries(map ?? {}).map(([k, v]) => `${k} ${v}`);

@@ -1,0 +1,49 @@
+/*
+ * Policies: whatever is taken can be written, and what was written is taken again and means the
+ * same.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "policy.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n);
+
+static void write_policy(const struct policy *p, struct buf *out)
+{
+    struct err e;
+    buf_init(out, POLICY_MAX_BYTES);
+    if (policy_write(p, out, &e) != ERR_OK)
+        abort();
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
+{
+    json_t *j CLEANUP(json_decref_ptr) = NULL;
+    struct buf first CLEANUP(buf_clear) = {0};
+    struct buf second CLEANUP(buf_clear) = {0};
+    struct policy p;
+    struct policy again;
+    struct err e;
+    if (json_parse((const char *)bytes, n, 8, &j, &e) != ERR_OK ||
+        policy_parse(j, "", &p, &e) != ERR_OK)
+        return 0;
+    write_policy(&p, &first);
+    if (policy_read(buf_str(&first), &again, &e) != ERR_OK)
+        abort();
+    write_policy(&again, &second);
+    if (strcmp(buf_str(&first), buf_str(&second)) != 0)
+        abort();
+    for (int nodes = 0; nodes <= 7; nodes++) {
+        int last = 0;
+        for (int k = 0; k < policy_n_steps(&p, nodes); k++) {
+            int step = policy_step_nodes(&p, nodes, k);
+            if (step < last || step > nodes)
+                abort();
+            last = step;
+        }
+        if (last != nodes)
+            abort();
+    }
+    return 0;
+}
