@@ -85,14 +85,10 @@ int cmd_login(struct cli *cli)
     struct err e = {0};
     json_t *who CLEANUP(json_decref_ptr) = NULL;
     struct profile *p = cli->profile;
-    struct profile stored = {0};
     /* The URL is this command's argument; a pinned key is kept when it is the same registry. */
-    int rc = profile_load(&stored, cli->args[0], opt(cli, "token-file"), &e);
-    if (rc == ERR_OK) {
-        profile_clear(p);
-        *p = stored;
+    int rc = profile_load(p, cli->args[0], opt(cli, "token-file"), &e);
+    if (rc == ERR_OK)
         rc = login(cli, &who, &e);
-    }
     if (rc == ERR_UNAUTHENTICATED)
         return cli_fail_hint(cli, &e, "the first admin's token is in DATA/admin.token of mregd");
     if (rc != ERR_OK)

@@ -96,10 +96,8 @@ static int submit(struct cli *cli, json_t *body, struct err *e)
 {
     json_t *rollout CLEANUP(json_decref_ptr) = NULL;
     int64_t unused = 0;
-    if (watch_timeout(cli, &unused, e) != ERR_OK) {
-        json_decref(body);
+    if (watch_timeout(cli, &unused, e) != ERR_OK)
         return cli_fail(cli, e);
-    }
     if (opt(cli, "reason"))
         json_object_set_new(body, "reason", json_string(opt(cli, "reason")));
     if (opt_has(cli, "dry-run"))

@@ -114,7 +114,7 @@ int scan_path(const char *path, struct scan *out, struct err *e)
     const char *slash = strrchr(path, '/');
     int rc = S_ISDIR(st.st_mode) ? scan_folder(out, path, "", 0, e)
                                  : add_file(out, slash ? slash + 1 : path, path, st.st_size, e);
-    if (rc == ERR_OK)
+    if (rc == ERR_OK && out->n > 0)
         qsort(out->files, out->n, sizeof *out->files, by_path);
     return rc;
 }

@@ -86,8 +86,23 @@ static void print_nodes(struct cli *cli, const json_t *rollout)
     }
 }
 
+static void print_plan(struct cli *cli, const json_t *plan)
+{
+    int64_t from = int_at(plan, "from", 0);
+    printf("%splan%s  %s %s -> %lld in %s  %lld nodes, %lld steps\n",
+           out_on(&cli->out, TONE_STRONG), out_off(&cli->out), text_at(plan, "model"),
+           from ? cli_printf(cli, "%lld", (long long)from) : "nothing",
+           (long long)int_at(plan, "to", 0), text_at(plan, "environment"),
+           (long long)int_at(plan, "n_nodes", 0), (long long)int_at(plan, "n_steps", 0));
+    print_steps(plan);
+}
+
 void watch_print(struct cli *cli, const json_t *rollout)
 {
+    if (json_is_true(json_object_get(rollout, "dry_run"))) {
+        print_plan(cli, rollout);
+        return;
+    }
     const char *phase = text_at(rollout, "phase");
     const char *waiting = text_at(rollout, "waiting");
     const char *what = *text_at(rollout, "outcome") ? text_at(rollout, "outcome") : waiting;

@@ -262,6 +262,14 @@ static void look(const struct move *m, const struct move_in *in, struct move_out
     out->action = OP_OBSERVE;
 }
 
+/* How long a load may take to show: short enough that a load which never reached the node (its
+ * sender was killed) is repeated well before the node's deadline. */
+static int64_t load_patience_ms(const struct move_in *in)
+{
+    int64_t share = in->node_deadline_ms / 4;
+    return share > 0 && share < RELOAD_AFTER_MS ? share : RELOAD_AFTER_MS;
+}
+
 static void observe(struct move *m, const struct move_in *in, struct move_out *out)
 {
     const struct observation *o = in->seen;
@@ -279,7 +287,7 @@ static void observe(struct move *m, const struct move_in *in, struct move_out *o
         snprintf(m->text, sizeof m->text, "answers, but version %lld is not %s",
                  (long long)m->number,
                  observation_has(o, m->number) ? "the only one that is ready" : "ready");
-    if (is_news && in->now_ms >= m->loaded_ms + RELOAD_AFTER_MS) {
+    if (is_news && in->now_ms >= m->loaded_ms + load_patience_ms(in)) {
         /* A load that answered well may still not have worked: again, from the files on. */
         m->n_failures++;
         enter(m, m->number == 0 ? MOVE_SWITCH : MOVE_STAGE, in->now_ms);

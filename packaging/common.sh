@@ -33,7 +33,7 @@ need_packages() {
 
 BUILD_PACKAGES=(gcc libc6-dev cmake ninja-build pkg-config libcivetweb-dev libsqlite3-dev libgit2-dev
     libcurl4-openssl-dev libjansson-dev libsodium-dev libssl-dev python3)
-TEST_PACKAGES=(libcmocka-dev git openssh-client universal-ctags clang-format curl)
+TEST_PACKAGES=(libcmocka-dev git openssh-client universal-ctags clang-format curl python3-yaml)
 
 # npm comes from Debian unless some node and npm are there already.
 need_npm() {

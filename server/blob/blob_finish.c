@@ -83,12 +83,41 @@ static int finish_parts(struct blobs *b, const struct plan *p, struct err *e)
     return code;
 }
 
+/* A process that was killed between naming the blob and recording it left all the parts' rows and
+ * no staging file. Only that order of events leads there, so the parts need not come again. */
+static int is_named_already(struct blobs *b, const struct plan *p, bool *yes, struct err *e)
+{
+    char name[STAGE_NAME_BYTES];
+    int64_t n = 0;
+    *yes = false;
+    if (faccessat(b->staging_fd, stage_name(p, name), F_OK, 0) == 0 || errno != ENOENT ||
+        !blob_is_placed(b, &p->sha256, p->size))
+        return ERR_OK;
+    struct reader r CLEANUP(reader_end) = {0};
+    int code = reader_begin(b->store, &r, e);
+    if (!code)
+        code = db_int(r.db, &n, NULL, e,
+                      "SELECT count(*) FROM upload_parts WHERE upload_id = ?1 AND file = ?2", "ti",
+                      p->id, (int64_t)p->file);
+    *yes = n == p->n_parts;
+    return code;
+}
+
+static int finish_or_recover(struct blobs *b, const struct plan *p, struct err *e)
+{
+    bool is_named = false;
+    int code = is_named_already(b, p, &is_named, e);
+    if (code)
+        return code;
+    return is_named ? plan_record_whole(b, p, e) : finish_parts(b, p, e);
+}
+
 int upload_finish_file(struct blobs *b, const char *id, size_t file, struct err *e)
 {
     struct plan p;
     int code = plan_load(b, id, file, &p, e);
     if (!code && p.state == PLAN_OPEN && p.n_parts > 1) {
-        code = finish_parts(b, &p, e);
+        code = finish_or_recover(b, &p, e);
         if (code != ERR_CONFLICT)
             return code;
         struct plan now; /* parts also go when another request has just finished the file */

@@ -1,6 +1,7 @@
 /*
  * The sweep: what nobody can ask for any more goes. Expired uploads lose their rows; staging files
- * whose upload is gone and blobs that no row names are removed. Runs on a thread that may block, at start and hourly.
+ * whose upload is gone and blobs that no row names are removed. Runs on a thread that may block, at
+ * start and hourly.
  *
  * Order makes it safe beside running requests: a staging file is made after its upload's row, so a
  * file that was listed before the rows are read has its row in them. A blob gets its name before

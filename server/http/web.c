@@ -152,14 +152,20 @@ static int plain_page(struct request *rq, struct reply *rp, struct err *e)
     return 0;
 }
 
+/* "/" and "/models/v1.2" are pages, which the dashboard tells apart; "/app.js" is a file. */
+static bool is_page(const char *name)
+{
+    size_t n = strspn(name, "abcdefghijklmnopqrstuvwxyz-");
+    return name[n] == '\0' || name[n] == '/';
+}
+
 int web_reply(const struct web *w, struct request *rq, struct reply *rp, struct err *e)
 {
     const char *name = rq->path + 1;
-    const char *last = strrchr(rq->path, '/');
     if (web_is_plain(w))
         return name[0] ? err_set(e, ERR_NOT_FOUND, "there is nothing at %.200s", rq->path)
                        : plain_page(rq, rp, e);
-    const struct web_file *f = find(w, strchr(last, '.') ? name : "index.html");
+    const struct web_file *f = find(w, is_page(name) ? "index.html" : name);
     if (!f)
         return err_set(e, ERR_NOT_FOUND, "there is nothing at %.200s", rq->path);
     rp->content_type = f->type;

@@ -13,8 +13,8 @@ struct blobs;
 
 struct controller_options {
     struct store *store;
-    struct io *io;          /* borrowed */
-    struct blobs *blobs;    /* golden files are read from it; NULL in some tests */
+    struct io *io;            /* borrowed */
+    struct blobs *blobs;      /* golden files are read from it; NULL in some tests */
     int64_t observe_every_ms; /* how often idle nodes are looked at (10 s) */
     int64_t sample_every_ms;  /* how often counters are read during a bake (5 s) */
 };

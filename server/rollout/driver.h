@@ -36,9 +36,9 @@ enum driver_action {
 struct driver_request {
     enum driver_action action;
     const char *serve_as;
-    int64_t number;       /* OBSERVE: version whose readiness matters; GOLDEN */
-    int64_t other;        /* OBSERVE: a second version to ask about, for ready[]; 0: none */
-    const char *golden;   /* GOLDEN: the golden file's JSON text */
+    int64_t number;     /* OBSERVE: version whose readiness matters; GOLDEN */
+    int64_t other;      /* OBSERVE: a second version to ask about, for ready[]; 0: none */
+    const char *golden; /* GOLDEN: the golden file's JSON text */
     int64_t timeout_ms;
 };
 
@@ -46,14 +46,14 @@ struct driver_request {
  * looking first (unknown). */
 enum fault {
     FAULT_NONE,
-    FAULT_TRANSPORT,  /* not reached: retry */
-    FAULT_UNKNOWN,    /* outcome unknown: observe first */
-    FAULT_BUSY,       /* 409, 429, 503: retry later */
-    FAULT_REJECTED,   /* bad request, auth, unsupported: permanent */
-    FAULT_LOAD,       /* the model's fault */
+    FAULT_TRANSPORT, /* not reached: retry */
+    FAULT_UNKNOWN,   /* outcome unknown: observe first */
+    FAULT_BUSY,      /* 409, 429, 503: retry later */
+    FAULT_REJECTED,  /* bad request, auth, unsupported: permanent */
+    FAULT_LOAD,      /* the model's fault */
     FAULT_NOT_FOUND,
     FAULT_WRONG_ANSWER, /* golden request answered, but not as expected */
-    FAULT_INFRA       /* disk full, files unreadable: not the version's fault */
+    FAULT_INFRA         /* disk full, files unreadable: not the version's fault */
 };
 
 #define DRIVER_MAX_VERSIONS 16

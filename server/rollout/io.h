@@ -13,7 +13,8 @@
 
 enum job_kind {
     JOB_HTTP,
-    JOB_STAGE,  /* fetch and verify a version's files beside the node's root (before anything else) */
+    JOB_STAGE,  /* fetch and verify a version's files beside the node's root (before anything else)
+                 */
     JOB_SWITCH, /* rename: make exactly the versions `keep` visible under root/serve_as */
     JOB_REMOVE  /* delete staged or retired files of a version */
 };
@@ -27,9 +28,9 @@ enum job_kind {
 struct file_job {
     const char *root;
     const char *serve_as;
-    const char *model;     /* registry name; JOB_STAGE reads its files */
-    int64_t number;        /* version to stage or remove */
-    const int64_t *keep;   /* JOB_SWITCH: versions that shall be visible, n_keep of them */
+    const char *model;   /* registry name; JOB_STAGE reads its files */
+    int64_t number;      /* version to stage or remove */
+    const int64_t *keep; /* JOB_SWITCH: versions that shall be visible, n_keep of them */
     size_t n_keep;
 };
 

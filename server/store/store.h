@@ -17,9 +17,9 @@ struct stmt; /* a running query; stmt_done ends it */
 struct tx;   /* one caller's part of a writer batch */
 
 struct store_options {
-    const char *path; /* database file; created when missing */
-    int n_readers;    /* 1..64 */
-    int64_t batch_limit; /* requests per commit, 256 when 0 */
+    const char *path;                 /* database file; created when missing */
+    int n_readers;                    /* 1..64 */
+    int64_t batch_limit;              /* requests per commit, 256 when 0 */
     int64_t (*now_ms)(void *now_ctx); /* any thread; NULL: the system's clock */
     void *now_ctx;
 };

@@ -15,8 +15,8 @@ enum db_mode {
     DB_WORK   /* as DB_FACT, and writes only to store_working_tables */
 };
 
-/* Opens one connection: writing (creates the file, WAL, synchronous FULL) or read-only. *out: caller
- * closes with db_close. ERR_CORRUPT not a database; ERR_NO_SPACE; ERR_UNAVAILABLE. */
+/* Opens one connection: writing (creates the file, WAL, synchronous FULL) or read-only. *out:
+ * caller closes with db_close. ERR_CORRUPT not a database; ERR_NO_SPACE; ERR_UNAVAILABLE. */
 MUST_USE int db_open(const char *path, bool is_writer, struct db **out, struct err *e);
 /* Finalises all statements and closes. Accepts NULL. */
 void db_close(struct db *db);

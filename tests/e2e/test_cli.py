@@ -1145,6 +1145,8 @@ class RolloutTest(fleetcase.FleetCase):
         self.push("steps", intercept=2)
         plan = self.home.run("promote", "steps@2", "production", "--dry-run")
         self.assertIn("nothing was changed", plan.stderr)
+        self.assertIn("plan  steps 1 -> 2 in production  2 nodes, 2 steps\n", plan.stdout)
+        self.assertEqual(self.home.json("promote", "steps@2", "production", "-n")["to"], 2)
         self.assertEqual(self.home.json("rollout", "list", "--model", "steps", "--active")["items"], [])
         rollout = self.home.run("promote", "steps@2", "production", "--reason", "CHG-7").stdout.strip()
         self.wait_for(lambda: self.rollout(rollout)["step_phase"] == "bake", what="the bake")

@@ -24,11 +24,17 @@ class HistoryCase(harness.ServerCase):
     def url(self, token=None, user="git"):
         return f"http://{user}:{token or self.server.token}@{self.server.address}/history.git"
 
+    def served_head(self):
+        answer = self.server.api.call("GET", "//history.git/info/refs")
+        return answer.body.split()[0].decode() if answer.status == 200 else None
+
     def published(self):
         """Waits until git has every row; gives the newest row."""
         def done():
             items = self.all_changes()
-            return items[-1] if items and all("commit" in item for item in items) else None
+            # A row's commit is stored before the branch moves to it.
+            whole = items and all("commit" in item for item in items)
+            return items[-1] if whole and self.served_head() == items[-1]["commit"] else None
         return harness.wait_until(done, what="the publication")
 
     def all_changes(self, **filters):
@@ -200,10 +206,6 @@ class RecoveryTest(HistoryCase):
             self.server.start()
             self.assertEqual(harness.wait_until(self.served_head), newest_after["commit"])
         self.__class__.api = self.server.api
-
-    def served_head(self):
-        answer = self.server.api.call("GET", "//history.git/info/refs")
-        return answer.body.split()[0].decode() if answer.status == 200 else None
 
 
 if __name__ == "__main__":

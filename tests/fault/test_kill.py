@@ -18,7 +18,7 @@ import killworld
 
 POLICY = {"strategy": "canary",
           "steps": [{"nodes": 1, "bake": "150ms"}, {"percent": 100, "bake": "50ms"}],
-          "min_healthy": "0s", "node_deadline": "20s", "step_deadline": "2m",
+          "min_healthy": "0s", "node_deadline": "10s", "step_deadline": "2m",
           "gates": [{"kind": "health"}, {"kind": "golden"},
                     {"kind": "error-rate", "max": "0.2", "min_requests": 5}]}
 SETTINGS = {"MREG_ROLLOUT_OBSERVE_EVERY": "200ms", "MREG_ROLLOUT_SAMPLE_EVERY": "100ms",

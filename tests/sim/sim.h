@@ -106,6 +106,7 @@ struct sim {
     struct blobs *blobs;
     struct io io;
     struct controller *controller;
+    int64_t n_writes; /* of the store, when it was looked into last */
     jmp_buf failed;
     char failure[600];
     int n_restarts, n_commands, n_rounds, n_actions;

@@ -25,24 +25,32 @@ static int highest(unsigned set)
     return best;
 }
 
+static void count_slot(struct sim *s, int model, struct sim_slot *slot, int64_t requests)
+{
+    int number = highest(slot->ready);
+    if (number == 0)
+        return;
+    enum quality q = quality_of(s, model, number);
+    for (int64_t i = 0; i < requests; i++) {
+        bool fails =
+            q == QUALITY_FAILS && (slot->counters.success + slot->counters.failure) % 3 == 0;
+        slot->counters.failure += fails;
+        slot->counters.success += !fails;
+    }
+    slot->counters.us += requests * (q == QUALITY_SLOW ? 500000 : 5000);
+}
+
 void sim_count_requests(struct sim *s)
 {
     for (int i = 0; i < s->n_nodes; i++) {
         struct sim_node *n = &s->nodes[i];
-        int64_t ms = s->now_ms - n->counted_ms;
-        n->counted_ms = s->now_ms;
-        for (int m = 0; n->is_up && m < s->n_models; m++) {
-            struct sim_slot *slot = &n->slots[m];
-            int number = highest(slot->ready);
-            if (number == 0)
-                continue;
-            enum quality q = quality_of(s, m, number);
-            int64_t requests = ms * s->requests_per_s / 1000;
-            int64_t failed = q == QUALITY_FAILS ? requests / 3 : 0;
-            slot->counters.failure += failed;
-            slot->counters.success += requests - failed;
-            slot->counters.us += requests * (q == QUALITY_SLOW ? 500000 : 5000);
-        }
+        int64_t requests = (s->now_ms - n->counted_ms) * s->requests_per_s / 1000;
+        if (requests == 0)
+            continue;
+        /* What was not enough for a whole request stays for the next time. */
+        n->counted_ms += requests * 1000 / s->requests_per_s;
+        for (int m = 0; n->is_up && m < s->n_models; m++)
+            count_slot(s, m, &n->slots[m], requests);
     }
 }
 

@@ -36,7 +36,9 @@ static void restart_controller(struct sim *s)
 
 static enum quality draw_quality(struct sim *s)
 {
-    return sim_chance(s, 50) ? QUALITY_GOOD : (enum quality)sim_random(s, QUALITY_COUNT);
+    if (sim_chance(s, 40))
+        return QUALITY_GOOD;
+    return sim_chance(s, 30) ? QUALITY_FAILS : (enum quality)sim_random(s, QUALITY_COUNT);
 }
 
 static void draw_world(struct sim *s)
@@ -44,7 +46,7 @@ static void draw_world(struct sim *s)
     static const char *const names[] = {"alpha", "beta"};
     s->n_nodes = 1 + (int)sim_random(s, SIM_MAX_NODES);
     s->n_models = 1 + (int)sim_random(s, SIM_MAX_MODELS);
-    s->faults_end_ms = s->now_ms + 40000 + sim_random(s, 100000);
+    s->faults_end_ms = s->now_ms + 20000 + sim_random(s, 100000);
     s->grain_ms = sim_chance(s, 30) ? 1 : 25;
     s->loss_percent = sim_chance(s, 30) ? 0 : (int)sim_random(s, 15);
     s->crash_percent = sim_chance(s, 40) ? 0 : (int)sim_random(s, 4);
@@ -156,6 +158,20 @@ static void hurt_nodes(struct sim *s)
     }
 }
 
+/* Looks into the database, if anything was written. */
+static void look(struct sim *s)
+{
+    struct store_stats stats;
+    store_get_stats(s->store, &stats);
+    if (stats.n_writes == s->n_writes)
+        return;
+    s->n_writes = stats.n_writes;
+    for (int m = 0; m < s->n_models; m++) {
+        sim_refresh(s, &s->models[m]);
+        sim_note_disturbed(s, m);
+    }
+}
+
 static void step(struct sim *s)
 {
     struct err e;
@@ -163,9 +179,8 @@ static void step(struct sim *s)
         sim_fail(s, "the controller fails: %s", e.message);
     s->n_rounds++;
     sim_count_requests(s);
+    look(s);
     for (int m = 0; m < s->n_models; m++) {
-        sim_refresh(s, &s->models[m]);
-        sim_note_disturbed(s, m);
         maybe_submit(s, &s->models[m]);
         maybe_command(s, &s->models[m]);
         answer_pause(s, &s->models[m]);

@@ -1,16 +1,18 @@
 // Looks at every page of the dashboard in Chromium: both themes, wide and narrow. Started by test_web.py
-// with MREG_URL, MREG_TOKEN, MREG_ROLLOUT and MREG_SHOTS (a folder for screenshots). Prints one JSON
-// object per check: {"check", "ok", "detail"}.
+// with MREG_URL, MREG_TOKEN, MREG_READER (a reader's token), MREG_ROLLOUT (one that bakes), MREG_PAUSED and
+// MREG_SHOTS (a folder for screenshots). Prints one JSON object per check: {"check", "ok", "detail"}.
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { chromium } from "playwright-core";
 
-const { MREG_URL: base, MREG_TOKEN: token, MREG_ROLLOUT: rollout, MREG_SHOTS: shots } = process.env;
+const { MREG_URL: base, MREG_TOKEN: token, MREG_READER: reader, MREG_ROLLOUT: rollout,
+  MREG_PAUSED: paused, MREG_SHOTS: shots } = process.env;
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 const PAGES = [
   ["overview", "/"], ["models", "/models"], ["model", "/models/fraud"], ["namespaced", "/models/team%2Fchurn"],
   ["version", "/models/fraud/versions/1"], ["rollouts", "/rollouts"], ["rollout", `/rollouts/${rollout}`],
+  ["paused", `/rollouts/${paused}`], ["nodes", "/nodes"], ["environment", "/nodes/production"],
   ["missing", "/nowhere"], ["missing-model", "/models/nobody"],
 ];
 const report = (check, ok, detail = "") => console.log(JSON.stringify({ check, ok: Boolean(ok), detail: String(detail) }));
@@ -42,9 +44,9 @@ async function accessible(page, label) {
     result.violations.map((v) => `${v.id}: ${v.nodes.map((n) => n.target.join(" ")).slice(0, 3).join(", ")}`).join("; "));
 }
 
-async function login(page) {
+async function login(page, as = token) {
   await page.goto(base + "/");
-  await page.getByLabel("Token").fill(token);
+  await page.getByLabel("Token").fill(as);
   await page.getByRole("button", { name: "Log in" }).click();
   await page.getByRole("heading", { name: "Overview" }).waitFor();
 }
@@ -75,6 +77,39 @@ async function wrongToken() {
   await page.getByRole("button", { name: "Log in" }).click();
   await page.getByRole("alert").waitFor();
   report("a wrong token is told apart", await page.getByLabel("Token").isVisible());
+  await context.close();
+}
+
+// What each room has to say, in words.
+async function says() {
+  const { context, page, faults } = await open("light", 1280);
+  await login(page);
+  const shows = async (path, ...texts) => {
+    await page.goto(base + path);
+    await settled(page);
+    const body = (await page.evaluate(() => document.getElementById("main").innerText)).replace(/\s+/g, " ");
+    for (const text of texts) report(`${path} says ${text}`, text instanceof RegExp ? text.test(body) : body.includes(text), body.slice(0, 600));
+  };
+  await shows("/", /Needs you.*paused/, "s1 in staging cannot be reached", /fraud production 1 /, "3 reachable");
+  await shows("/models/team%2Fchurn/versions/1", "<b>not bold</b>");
+  await shows("/models", "production 1", "candidate 2");
+  await shows("/models/fraud", "1 node on 2", "2 nodes on 1", "auc 0.941", rollout);
+  await shows("/models/fraud/versions/1", "git_commit", "4be19a", "golden/one.json");
+  await shows("/rollouts", "rolled-back", "1 → 2");
+  await shows(`/rollouts/${rollout}`, /step 1\/2: baking 1 of 3 nodes/, /baking/, "to come", "1 of 3 on version 2", "0 of 50", "End this step now");
+  await shows(`/rollouts/${paused}`, "the analysts look at it first", "Resume");
+  await shows("/nodes", "unreachable", "fraud 2", "staging: 1 node, 0 reachable");
+  report("no faults in the rooms", faults.length === 0, faults.join("; "));
+  await context.close();
+}
+
+async function readerSeesNoButtons() {
+  const { context, page } = await open("light", 1280);
+  await login(page, reader);
+  await page.getByText("looker (reader)").waitFor();
+  await page.getByRole("link", { name: rollout }).first().click();
+  await page.getByRole("heading", { name: new RegExp(rollout) }).waitFor();
+  report("a reader is offered no action", await page.getByRole("button", { name: "Pause" }).count() === 0);
   await context.close();
 }
 
@@ -127,6 +162,8 @@ async function budgets() {
 
 try {
   await wrongToken();
+  await says();
+  await readerSeesNoButtons();
   for (const theme of ["light", "dark"]) for (const width of [1280, 390]) await lookAround(theme, width);
   await keyboard();
   await budgets();

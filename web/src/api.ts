@@ -14,13 +14,13 @@ export interface Node { name: string; environment: string; driver: string; admin
 export interface TargetNode { node: string; version?: number; wanted?: number; ready: boolean; state: string }
 export interface Target { model: string; environment: string; serve_as: string; live?: number; last_good?: number;
   rollout?: string; nodes: TargetNode[] }
-export interface Gate { kind: string; verdict: string; text: string; n_requests?: number; n_failures?: number;
-  needs?: number }
+export interface Gate { kind: string; verdict: string; text: string; n_requests?: number; n_failures?: number }
 export interface Step { n_nodes: number; bake: string; phase: string; started?: string; ended?: string; verdict?: string }
 export interface RolloutNode { node: string; version?: number; wanted?: number; state: string; text?: string; attempt?: number }
 export interface Rollout { id: string; model: string; environment: string; from?: number; to: number; kind: string;
   phase: string; step: number; n_steps: number; step_phase?: string; revision: number; actor: string; reason?: string;
-  created: string; ended?: string; waiting?: string; unblock?: string; outcome?: string; steps?: Step[];
+  created: string; ended?: string; waiting?: string; unblock?: string; outcome?: string;
+  strategy?: { strategy: string; gates?: { kind: string; min_requests?: number }[] }; steps?: Step[];
   pauses?: { reason: string; since: string; text: string }[]; gates?: Gate[]; nodes?: RolloutNode[] }
 export interface Change { seq: number; time: string; actor: string; kind: string; object: string; reason?: string;
   message: string }

@@ -77,7 +77,7 @@ function App() {
     <header class="top">
       <a class="brand" href="/"><img src="/icon.svg" alt="" width="20" height="20" />mreg</a>
       <nav aria-label="Rooms">{NAV.map(([to, label]) => <a key={to} href={to} aria-current={here === to ? "page" : undefined}>{label}</a>)}</nav>
-      <Live />{me.value && <span class="live who" title={me.value.actor}>{me.value.name} ({me.value.role})</span>}<Theme /><button onClick={() => setToken("")}>Log out</button>
+      <Live />{me.value && <span class="who" title={me.value.actor}>{me.value.name} ({me.value.role})</span>}<Theme /><button onClick={() => setToken("")}>Log out</button>
     </header>
     <main id="main" tabIndex={-1}>{page()}</main>
   </>;

@@ -79,10 +79,10 @@ export function ModelPage({ name }: { name: string }) {
     <dl class="facts">
       <dt>Aliases</dt><dd>{Object.keys(model.aliases).length ? <Badges items={decode(model.aliases)} /> : "none"}</dd>
       {Object.keys(model.tags).length > 0 && <><dt>Tags</dt><dd><Badges items={decode(model.tags)} /></dd></>}
-      <dt>Pull</dt><dd><code>mreg pull {model.name}</code></dd>
+      <dt>Pull</dt><dd><code>mreg pull {model.name} ./{model.name.split("/").pop()}</code></dd>
     </dl>
     <h2>Live</h2>
-    {targets.length ? <Places targets={targets} rollouts={rollouts} />
+    {targets.length ? <><Places targets={targets} rollouts={rollouts} /><p class="more"><a href={`/rollouts?model=${quote(name)}`}>All rollouts of {model.name}</a></p></>
       : <Empty text="Live nowhere. Promote a version:" command={`mreg promote ${model.name}@${model.latest ?? 1} production --watch`} />}
     <h2>Versions</h2>
     <Table caption="Versions" heads={columns(base, versions.items).map((c) => c[0])}>
@@ -107,7 +107,7 @@ export function VersionPage({ name, number }: { name: string; number: string }) 
       <dt>Pushed</dt><dd><Ago at={v.created} /> by {v.created_by}</dd>
       <dt>Live in</dt><dd>{v.live.length ? <Badges items={v.live} tone="good" /> : "no environment"}</dd>
       <dt>Aliases</dt><dd>{v.aliases.length ? <Badges items={v.aliases} /> : "none"}</dd>
-      <dt>Pull</dt><dd><code>mreg pull {v.model}@{v.version}</code></dd>
+      <dt>Pull</dt><dd><code>mreg pull {v.model}@{v.version} ./{v.model.split("/").pop()}</code></dd>
       <dt>Promote</dt><dd><code>mreg promote {v.model}@{v.version} ENVIRONMENT --watch</code></dd>
     </dl>
     {Object.keys(v.metrics).length > 0 && <><h2>Metrics</h2><dl class="facts">{pairs(v.metrics)}</dl></>}

@@ -34,7 +34,7 @@ export function Nodes({ only }: { only?: string }) {
     {environments.length === 0 && <Empty text="No environment yet. Make one, then add its nodes:" command="mreg env create production" />}
     {environments.map(({ name, nodes }) => <section key={name}>
       <h2>{name}: {plural(nodes.length, "node")}, {nodes.filter((n) => n.reachable).length} reachable</h2>
-      {nodes.length === 0 ? <Empty text="No node yet. Add one:" command={`mreg node add ${name} NODE --url http://…`} />
+      {nodes.length === 0 ? <Empty text="No node yet. Add one:" command={`mreg node add ${name} NODE --url URL --root FOLDER`} />
         : <Table caption={`Nodes of ${name}`} heads={["Node", "State", "Serves", "Address", "Driver"]}>
           {nodes.map((node) => <Row key={node.name} node={node} />)}
         </Table>}

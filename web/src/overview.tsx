@@ -30,8 +30,8 @@ async function loadAll() {
 
 const needsSomebody = (r: Rollout) => ["paused", "rollback-stuck", "halted"].includes(r.phase);
 
-function RolloutRows({ items }: { items: Rollout[] }) {
-  return <Table caption="Rollouts" heads={["Rollout", "Model", "Environment", "State", "What it waits for"]}>
+function RolloutRows({ caption, items }: { caption: string; items: Rollout[] }) {
+  return <Table caption={caption} heads={["Rollout", "Model", "Environment", "State", "What it waits for"]}>
     {items.map((r) => <tr key={r.id}>
       <td><a href={`/rollouts/${r.id}`}>{r.id}</a></td>
       <td class="tight">{r.model} {r.from ?? "–"} → {r.to}</td><td>{r.environment}</td><td><Badge text={r.phase} /></td><td class="wide">{r.waiting ?? r.outcome ?? ""}</td>
@@ -48,11 +48,11 @@ export function Overview() {
       const targets = rooms.flatMap((room) => room.targets), lost = rooms.flatMap((room) => room.nodes).filter((n) => !n.reachable);
       return <>
         <h2>Needs you</h2>
-        {waiting.length > 0 && <RolloutRows items={waiting} />}
+        {waiting.length > 0 && <RolloutRows caption="Rollouts that need you" items={waiting} />}
         {lost.map((n) => <p class="note bad" key={n.environment + n.name}>
           <a href={`/nodes/${quote(n.environment)}`}>{n.name}</a> in {n.environment} cannot be reached{n.since && <> since <Ago at={n.since} /></>}{n.detail && `: ${n.detail}`}</p>)}
         {waiting.length + lost.length === 0 && <p class="lede">Nothing waits for a person.</p>}
-        {moving.length > 0 && <><h2>Moving now</h2><RolloutRows items={moving} /></>}
+        {moving.length > 0 && <><h2>Moving now</h2><RolloutRows caption="Rollouts that move" items={moving} /></>}
         <h2>Live</h2>
         {rooms.length === 0 ? <Empty text="No environment yet. Make one, then add its nodes:" command="mreg env create production" />
           : targets.length === 0 ? <Empty text="Nothing is live yet. Promote a version:" command="mreg promote fraud@1 production --watch" />
