@@ -44,7 +44,7 @@ struct sim_slot {
 struct sim_node {
     int64_t node_id;
     char name[16];
-    bool is_up;
+    bool is_up, is_deleted;
     int64_t dead_since_ms;
     int64_t restart_ms; /* 0: none planned */
     struct sim_slot slots[SIM_MAX_MODELS];
@@ -100,7 +100,7 @@ struct sim {
     int64_t faults_end_ms;
     int64_t grain_ms; /* times of effects and answers are multiples of it */
     int loss_percent, crash_percent, requests_per_s;
-    bool has_metrics;
+    bool has_metrics, fleet_changes;
     struct sim_job jobs[SIM_MAX_JOBS];
     struct store *store;
     struct blobs *blobs;
@@ -137,6 +137,9 @@ void sim_lose_disk(struct sim_node *n);
 void sim_store_open(struct sim *s, const char *dir);
 void sim_store_close(struct sim *s);
 void sim_setup(struct sim *s);
+/* The fleet changes: a node comes or goes. */
+void sim_add_node(struct sim *s);
+void sim_delete_node(struct sim *s, struct sim_node *n);
 bool sim_submit(struct sim *s, struct sim_model *m, int64_t to, const struct policy *policy);
 void sim_command(struct sim *s, struct sim_model *m, enum command_verb verb, int64_t step);
 /* Status of the active or last rollout from the database; false if there is none. Caller clears a.

@@ -27,7 +27,8 @@ static int count_known_dead(const struct sim *s, const struct sim_node *but)
     int n = 0;
     for (int i = 0; i < s->n_nodes; i++) {
         const struct sim_node *one = &s->nodes[i];
-        n += one != but && !one->is_up && s->now_ms - one->dead_since_ms > KNOWN_DEAD_MS;
+        n += one != but && !one->is_up && !one->is_deleted &&
+             s->now_ms - one->dead_since_ms > KNOWN_DEAD_MS;
     }
     return n;
 }
@@ -356,7 +357,7 @@ bool sim_is_quiet(struct sim *s, char why[200])
         for (int i = 0; i < s->n_nodes; i++) {
             const struct sim_node *n = &s->nodes[i];
             const struct sim_slot *slot = &n->slots[m];
-            if (n->is_up && slot->ready == want && slot->visible == want)
+            if (n->is_deleted || (n->is_up && slot->ready == want && slot->visible == want))
                 continue;
             snprintf(why, 200, "node %s (up %d) has %s ready %x, on disk %x; wanted %x", n->name,
                      n->is_up, model->name, slot->ready, slot->visible, want);
@@ -417,6 +418,8 @@ void sim_check_end(struct sim *s)
         sim_fail(s, "%s", e.message);
     for (int m = 0; m < s->n_models; m++)
         check_alias(s, r.db, &s->models[m]);
-    for (int i = 0; i < s->n_nodes; i++)
-        check_history(s, r.db, i);
+    for (int i = 0; i < s->n_nodes; i++) {
+        if (!s->nodes[i].is_deleted)
+            check_history(s, r.db, i);
+    }
 }

@@ -52,6 +52,7 @@ static void draw_world(struct sim *s)
     s->crash_percent = sim_chance(s, 40) ? 0 : (int)sim_random(s, 4);
     s->requests_per_s = sim_chance(s, 20) ? 0 : 5 + (int)sim_random(s, 50);
     s->has_metrics = sim_chance(s, 85);
+    s->fleet_changes = sim_chance(s, 30);
     for (int i = 0; i < s->n_nodes; i++) {
         snprintf(s->nodes[i].name, sizeof s->nodes[i].name, "n%d", i + 1);
         s->nodes[i].is_up = true;
@@ -153,9 +154,20 @@ static void hurt_nodes(struct sim *s)
             if (sim_chance(s, 30))
                 sim_lose_disk(n);
         }
-        if (!n->is_up && n->restart_ms == 0)
+        if (!n->is_up && !n->is_deleted && n->restart_ms == 0)
             n->restart_ms = s->now_ms + 1000;
     }
+}
+
+static void change_fleet(struct sim *s)
+{
+    if (!s->fleet_changes || !sim_has_faults(s) || sim_random(s, 300) != 0)
+        return;
+    struct sim_node *n = &s->nodes[sim_random(s, (uint32_t)s->n_nodes)];
+    if (sim_chance(s, 50) && s->n_nodes < SIM_MAX_NODES)
+        sim_add_node(s);
+    else if (!n->is_deleted)
+        sim_delete_node(s, n);
 }
 
 /* Looks into the database, if anything was written. */
@@ -186,6 +198,7 @@ static void step(struct sim *s)
         answer_pause(s, &s->models[m]);
     }
     hurt_nodes(s);
+    change_fleet(s);
     if (sim_has_faults(s) && sim_random(s, 200) < 3)
         restart_controller(s);
 }

@@ -191,6 +191,61 @@ void sim_setup(struct sim *s)
     must(s, store_write(s->store, TX_FACT, setup_fn, s, &e), &e);
 }
 
+/* --- a fleet that changes --- */
+
+struct fleet_edit {
+    struct sim *s;
+    struct sim_node *n;
+    bool is_new;
+};
+
+static int edit_fn(struct tx *tx, void *ctx, struct err *e)
+{
+    const struct fleet_edit *ed = ctx;
+    struct arena a CLEANUP(arena_clear) = {0};
+    json_t *doc CLEANUP(json_decref_ptr) = json_pack("{s:s}", "name", ed->n->name);
+    int64_t seq = 0;
+    int rc = ed->is_new ? put_node(ed->s, tx_db(tx), ed->n, e)
+                        : db_node_delete(tx_db(tx), ed->n->node_id, e);
+    struct journal_entry entry = {.kind = ed->is_new ? JOURNAL_NODE_CREATE : JOURNAL_NODE_DELETE,
+                                  .actor = "t-1",
+                                  .object = ed->n->name,
+                                  .message = "node"};
+    if (rc == ERR_OK)
+        rc = journal_append_json(tx, &entry, journal_path_node(&a, "prod", ed->n->name), doc, &seq,
+                                 e);
+    return rc;
+}
+
+void sim_add_node(struct sim *s)
+{
+    struct err e;
+    struct sim_node *n = &s->nodes[s->n_nodes++];
+    struct fleet_edit ed = {.s = s, .n = n, .is_new = true};
+    snprintf(n->name, sizeof n->name, "n%d", s->n_nodes);
+    n->is_up = true;
+    n->counted_ms = s->now_ms;
+    must(s, store_write(s->store, TX_FACT, edit_fn, &ed, &e), &e);
+    sim_say(s, "node %s is new", n->name);
+    controller_wake(s->controller);
+}
+
+void sim_delete_node(struct sim *s, struct sim_node *n)
+{
+    struct err e;
+    struct fleet_edit ed = {.s = s, .n = n};
+    must(s, store_write(s->store, TX_FACT, edit_fn, &ed, &e), &e);
+    n->is_up = false;
+    n->is_deleted = true;
+    n->restart_ms = 0;
+    for (int m = 0; m < s->n_models; m++) {
+        n->is_busy_for[m] = false;
+        s->models[m].given &= ~(1U << (unsigned)(n - s->nodes));
+    }
+    sim_say(s, "node %s is deleted", n->name);
+    controller_wake(s->controller);
+}
+
 /* --- rollouts --- */
 
 struct submission {
