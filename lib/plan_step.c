@@ -322,6 +322,13 @@ static void begin_step(struct planner *p)
 
 static void end_step(struct planner *p)
 {
+    struct counts c;
+    count_nodes(p, &c);
+    /* What nobody serves has proven nothing: its nodes were deleted, or passed over. */
+    if (p->s->step == p->s->n_steps && c.n_done == 0) {
+        planner_fail(p, PAUSE_UNREACHABLE, "no node serves the new version");
+        return;
+    }
     p->s->bake_since_ms = 0;
     p->s->step_deadline_ms = 0;
     if (p->s->step < p->s->n_steps)

@@ -288,7 +288,8 @@ int keys_allowed_signers(struct db *db, const char *domain, struct buf *out, str
                  "valid-after=\"%s\"",
                  domain, domain, domain, time);
         if (keys[i].valid_before) {
-            signer_time(keys[i].valid_before + 999, time); /* rounded up: seconds are all it can say */
+            signer_time(keys[i].valid_before + 999,
+                        time); /* rounded up: seconds are all it can say */
             buf_putf(out, ",valid-before=\"%s\"", time);
         }
         buf_putf(out, " %s\n", keys[i].public_line);

@@ -167,7 +167,7 @@ static void test_trust_file(void **state)
     snprintf(
         wanted, sizeof wanted,
         "registry@registry.test namespaces=\"git,mreg-manifest@registry.test,mreg-statement@"
-        "registry.test\",valid-after=\"20260503100000Z\",valid-before=\"20260503110000Z\" %s\n",
+        "registry.test\",valid-after=\"20260503100000Z\",valid-before=\"20260503110001Z\" %s\n",
         old_line);
     assert_int_equal(reader_begin(fixture.store, &r, &err), ERR_OK);
     buf_reset(&out);
@@ -190,7 +190,7 @@ static void test_rotation_at_once(void **state)
     buf_reset(&out);
     assert_int_equal(keys_allowed_signers(r.db, "registry.test", &out, &err), ERR_OK);
     assert_non_null(
-        strstr(buf_str(&out), "valid-after=\"20260503100000Z\",valid-before=\"20260503100001Z\""));
+        strstr(buf_str(&out), "valid-after=\"20260503100000Z\",valid-before=\"20260503100002Z\""));
 }
 
 int main(void)
