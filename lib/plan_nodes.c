@@ -342,6 +342,9 @@ static void drive_node(struct planner *p, int i)
     struct rollout_node *n = &p->s->nodes[i];
     const struct view_node *vn = p->seen[i];
     bool is_forward = p->v->rollout != NULL && n->step > 0 && !n->is_returning;
+    /* Once going back has begun, nothing forward is done any more, not even half-done things. */
+    if (is_forward && planner_is_rolling_back(p))
+        return;
     bool was_disturbing = move_disturbs(&n->move);
     struct move_in in = {
         .now_ms = p->v->now_ms,

@@ -166,6 +166,8 @@ MUST_USE int view_make(struct controller *c, struct env *env, struct target *t, 
                        struct view *out, struct err *e);
 
 /* --- record.c --- */
+/* How long an operation may take before its outcome is unknown. */
+int64_t op_timeout_ms(const struct target *t, enum op_action action);
 /* Stores the plan with its intents; then takes it over into memory. ERR_CONFLICT: reload. */
 MUST_USE int record_plan(struct controller *c, struct env *env, struct target *t,
                          const struct plan *plan, struct err *e);

@@ -99,27 +99,18 @@ static const struct {
     [OP_SAMPLE] = {.driver = DRIVER_SAMPLE},
 };
 
-static int64_t http_timeout_ms(const struct target *t, enum op_action action)
-{
-    const struct policy *p = t->is_rolling ? &t->strategy : &t->policy;
-    if (action == OP_LOAD || action == OP_UNLOAD)
-        return p->node_deadline_ms;
-    return action == OP_GOLDEN ? 30000 : SAMPLE_TIMEOUT_MS;
-}
-
 static int submit_op(struct controller *c, struct flight *f, struct node *node,
                      const struct target *t, const struct plan_action *act, struct err *e)
 {
+    f->deadline_ms = c->now_ms + op_timeout_ms(t, act->action);
     if (by_action[act->action].is_file) {
         f->job = by_action[act->action].job;
-        f->deadline_ms = c->now_ms + (act->action == OP_STAGE ? t->policy.step_deadline_ms : 60000);
         return submit_file(c, f, node, t, act, e);
     }
     f->job = JOB_HTTP;
     f->rq.action = by_action[act->action].driver;
     f->rq.number = act->number;
-    f->rq.timeout_ms = http_timeout_ms(t, act->action);
-    f->deadline_ms = c->now_ms + f->rq.timeout_ms;
+    f->rq.timeout_ms = op_timeout_ms(t, act->action);
     if (act->action == OP_GOLDEN) {
         if (act->golden >= t->golden.n)
             return err_set(e, ERR_INVALID, "there is no golden request %d", act->golden);

@@ -12,8 +12,7 @@
 #define SWITCH_TIMEOUT_MS 60000
 #define GOLDEN_TIMEOUT_MS 30000
 
-/* How long an operation may take before its outcome is unknown. */
-static int64_t op_timeout_ms(const struct target *t, enum op_action action)
+int64_t op_timeout_ms(const struct target *t, enum op_action action)
 {
     const struct policy *p = t->is_rolling ? &t->strategy : &t->policy;
     switch (action) {

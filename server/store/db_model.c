@@ -141,7 +141,7 @@ static void sides_done(struct sides *s)
     side_done(&s->live);
 }
 
-/* The same bounds as the page's own statement. */
+/* Of the models whose names are in [lo, hi). */
 static int sides_open(struct db *db, const char *lo, const char *hi, struct sides *s, struct err *e)
 {
     int rc = db_query(db, &s->tags.q, e,
@@ -221,18 +221,28 @@ static int page_rows(struct db *db, const struct model_query *q, const char *lo,
 }
 
 /* Puts the row that q stands on into the page, if the caller may see it. */
-static int page_take(struct stmt *rows, const struct model_query *q, struct arena *a,
-                     struct sides *sides, struct model_page *page, struct err *e)
+static void page_take(struct stmt *rows, const struct model_query *q, struct arena *a,
+                      struct model_page *page)
 {
     if (!q->see(q->globs, stmt_text(rows, 1)))
-        return ERR_OK;
-    struct model_row *m = &page->items[page->n];
+        return;
+    struct model_row *m = &page->items[page->n++];
     read_model(rows, a, m);
     m->latest = stmt_int(rows, 8);
     m->n_versions = stmt_int(rows, 9);
-    int rc = sides_fill(sides, a, m, e);
-    if (rc == ERR_OK)
-        page->n++;
+}
+
+/* Bounded by the page itself: with an open end, finding the first of few aliases would read every
+ * model that follows. */
+static int page_fill(struct db *db, struct arena *a, struct model_page *page, struct err *e)
+{
+    struct sides sides CLEANUP(sides_done) = {0};
+    if (!page->n)
+        return ERR_OK;
+    const char *last = page->items[page->n - 1].name;
+    int rc = sides_open(db, page->items[0].name, arena_printf(a, "%s\x01", last), &sides, e);
+    for (size_t i = 0; rc == ERR_OK && i < page->n; i++)
+        rc = sides_fill(&sides, a, &page->items[i], e);
     return rc;
 }
 
@@ -243,10 +253,7 @@ int db_model_page(struct db *db, const struct model_query *q, struct arena *a,
     const char *lo = strcmp(q->after, q->prefix) > 0 ? q->after : q->prefix;
     struct model_page page = {.items = arena_alloc(a, (size_t)q->limit * sizeof *page.items)};
     struct stmt *rows CLEANUP(stmt_done_ptr) = NULL;
-    struct sides sides CLEANUP(sides_done) = {0};
     int rc = page_rows(db, q, lo, hi, &rows, e);
-    if (rc == ERR_OK)
-        rc = sides_open(db, lo, hi, &sides, e);
     bool row = false;
     const char *last = NULL;
     for (int looked_at = 0; rc == ERR_OK; looked_at++) {
@@ -258,8 +265,10 @@ int db_model_page(struct db *db, const struct model_query *q, struct arena *a,
             break;
         }
         last = arena_strdup(a, stmt_text(rows, 1));
-        rc = page_take(rows, q, a, &sides, &page, e);
+        page_take(rows, q, a, &page);
     }
+    if (rc == ERR_OK)
+        rc = page_fill(db, a, &page, e);
     if (rc == ERR_OK)
         *out = page;
     return rc;

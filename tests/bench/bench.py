@@ -31,7 +31,7 @@ class Plan:
         self.rounds = 3 if quick else 5
         self.seconds = 1 if quick else 3
         self.file_bytes = (256 if quick else 1024) * MIB
-        self.n_models, self.n_versions = (1000, 10) if quick else (10000, 100)
+        self.n_models, self.n_versions = (300, 60) if quick else (10000, 100)
 
 
 def small_answers(table, plan):

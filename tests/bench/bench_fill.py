@@ -151,9 +151,10 @@ def wait_history(data, seconds=900):
 
 
 def cursor_near_end(server, n_models):
-    """Cursor of the last pages of models, found by walking the list."""
-    cursor, page = "", server.api.get("/models?limit=500")
-    while "next" in page:
+    """Cursor of a late page of models that is still full, found by walking the list."""
+    cursor, page = "", server.api.get("/models?limit=50")
+    for _ in range(n_models // 50 - 2):
         cursor = page["next"]
-        page = server.api.get("/models?limit=500&cursor=" + urllib.parse.quote(cursor))
+        page = server.api.get("/models?limit=50&cursor=" + urllib.parse.quote(cursor))
+        assert len(page["items"]) == 50
     return urllib.parse.quote(cursor)

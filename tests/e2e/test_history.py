@@ -198,7 +198,12 @@ class RecoveryTest(HistoryCase):
         self.assertEqual(trust.count("\n"), 2)
         self.assertEqual(trust.count("valid-before"), 1)
 
-        for damage in (lambda: os.truncate(next(repository.glob("objects/pack/*.pack")), 100),
+        def cut_pack():
+            pack = next(repository.glob("objects/pack/*.pack"))
+            pack.chmod(0o644)
+            os.truncate(pack, 100)
+
+        for damage in (cut_pack,
                        lambda: (repository / "refs/heads/main").unlink(),
                        lambda: (repository / "refs/heads/main.lock").touch()):
             self.server.kill9()

@@ -169,11 +169,12 @@ class FullDisk(unittest.TestCase, Checks):
         kept = {("fraud", number): files}
         self.fill(0)
         self.server.kill9()
+        n_before = len(self.server.log())
         self.server.spawn()
         ended = lambda: self.server.process.poll() is not None or self.server.ports.exists()
         harness.wait_until(ended, 30, "a start or a refusal")
         if self.server.process.poll() is not None:
-            self.assertIn("space", self.server.log(), "the reason is not said")
+            self.assertIn("full", self.server.log()[n_before:], "the reason is not said")
         else:
             self.server.kill9()
         self.make_room()

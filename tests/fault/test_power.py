@@ -49,6 +49,7 @@ class Wreck:
         self.rng, self.shadow, self.is_strict = rng, shadow, is_strict
         self.now = {}
         self.n_old = self.n_lost = 0
+        self.story = []
 
     def takes_synced(self):
         return self.is_strict or self.rng.random() < 0.5
@@ -58,15 +59,22 @@ class Wreck:
         for place in [folder, *folder.rglob("*")]:
             self.now[key_of(place)] = place
 
+    def choose(self, key):
+        """"synced", "present" or "nothing" (neither the bytes nor the names were ever synced)."""
+        has_synced, has_present = (self.shadow / key).exists(), key in self.now
+        if has_present and not self.takes_synced():
+            return "present"
+        return "synced" if has_synced else "nothing"
+
     def names(self, key):
-        synced = self.shadow / key
-        place = self.now.get(key)
-        if synced.exists() and (place is None or self.takes_synced()):
-            self.n_old += 1
-            return [line.split(" ", 1) for line in synced.read_text().splitlines()]
-        if place is None or self.takes_synced():
+        choice = self.choose(key)
+        self.story.append((key, choice, str(self.now.get(key))))
+        if choice == "present":
+            return [(key_of(child), child.name) for child in self.now[key].iterdir()]
+        if choice == "nothing":
             return []
-        return [(key_of(child), child.name) for child in place.iterdir()]
+        self.n_old += 1
+        return [line.split(" ", 1) for line in (self.shadow / key).read_text().splitlines()]
 
     def build(self, key, target):
         if key.startswith("d"):
@@ -74,16 +82,14 @@ class Wreck:
             for child, name in self.names(key):
                 self.build(child, target / name)
             return
-        synced, place = self.shadow / key, self.now.get(key)
-        if synced.exists() and (place is None or self.takes_synced()):
-            shutil.copyfile(synced, target)
-        elif place is not None and not self.takes_synced():
-            shutil.copyfile(place, target)
-        else:
+        choice = self.choose(key)
+        if choice == "nothing":
             self.n_lost += 1
             target.touch()
-        if place is not None:
-            shutil.copymode(place, target)
+        else:
+            shutil.copyfile(self.shadow / key if choice == "synced" else self.now[key], target)
+        target.chmod(0o600)
+        self.story.append((key, choice, str(target), target.stat().st_size))
 
 
 class PowerTest(unittest.TestCase):
@@ -126,6 +132,7 @@ class PowerTest(unittest.TestCase):
             left.unlink()
         shutil.rmtree(self.server.data)
         shutil.rmtree(self.shadow)
+        self.story = wreck.story
         self.n_old, self.n_lost = self.n_old + wreck.n_old, self.n_lost + wreck.n_lost
         return data
 
@@ -148,7 +155,8 @@ class PowerTest(unittest.TestCase):
                     raise worker.fault
                 worker.check(client)
         except Exception as fault:
-            raise AssertionError(f"seed {self.seed}, failure {number}: {fault!r}\n"
+            story = "\n".join(str(line) for line in self.story if "objects" not in line[2] and "blobs/" not in line[2])
+            raise AssertionError(f"seed {self.seed}, failure {number}: {fault!r}\n{story[-4000:]}\n"
                                  + self.server.log()[-3000:]) from fault
         finally:
             client.close()

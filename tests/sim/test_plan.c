@@ -31,7 +31,7 @@ struct bench {
     bool has_counters;
     int64_t fails_to_load; /* a version that does not load; 0: none */
     bool is_frozen;        /* operations stay open */
-    int n_switches, n_removes;
+    int n_switches, n_removes, n_new_loads;
     unsigned given; /* nodes that got the new version */
 };
 
@@ -123,6 +123,7 @@ static void obey(struct bench *b, const struct plan_action *act)
             b->given |= 1U << act->node;
     }
     b->n_removes += act->action == OP_REMOVE;
+    b->n_new_loads += act->action == OP_LOAD && act->number == b->record.to;
     if ((act->action == OP_LOAD && !is_bad) || act->action == OP_UNLOAD) {
         n->seen.n_ready = act->number != 0;
         n->seen.ready[0] = act->number;
@@ -470,6 +471,25 @@ static void test_abort_goes_back(void **state)
     assert_int_equal(b.n_removes, 2);
 }
 
+/* An abort that comes between two operations of a node stops the node there. */
+static void test_abort_in_the_middle(void **state)
+{
+    (void)state;
+    for (int at = 1; at <= 6; at++) {
+        struct bench b CLEANUP(bench_clear);
+        bench_init(&b, plain, 2);
+        for (int i = 0; i < at; i++)
+            step(&b);
+        int n_loads = b.n_new_loads;
+        command(&b, COMMAND_ABORT, 0);
+        run_until(&b, ROLLOUT_ROLLED_BACK, 60000);
+        expect_phase(&b, ROLLOUT_ROLLED_BACK);
+        assert_int_equal(b.nodes[0].seen.ready[0], 1);
+        assert_int_equal(b.given & 2U, 0);
+        assert_int_equal(b.n_new_loads, n_loads);
+    }
+}
+
 /* Time in pause does not count, and deadlines do not move otherwise. */
 static void test_pause_stops_clocks(void **state)
 {
@@ -640,6 +660,7 @@ int main(void)
         cmocka_unit_test(test_unreachable_pauses),
         cmocka_unit_test(test_abort_early),
         cmocka_unit_test(test_abort_goes_back),
+        cmocka_unit_test(test_abort_in_the_middle),
         cmocka_unit_test(test_pause_stops_clocks),
         cmocka_unit_test(test_lost_readiness),
         cmocka_unit_test(test_plan_is_a_function),

@@ -93,7 +93,7 @@ async function says() {
   await shows("/", /Needs you.*paused/, "s1 in staging cannot be reached", /fraud production 1 /, "3 reachable");
   await shows("/models/team%2Fchurn/versions/1", "<b>not bold</b>");
   await shows("/models", "production 1", "candidate 2");
-  await shows("/models/fraud", "1 node on 2", "2 nodes on 1", "auc 0.941", rollout);
+  await shows("/models/fraud", "version 1", "1 node on 2", "2 nodes on 1", "auc 0.941", rollout);
   await shows("/models/fraud/versions/1", "git_commit", "4be19a", "golden/one.json");
   await shows("/rollouts", "rolled-back", "1 → 2");
   await shows(`/rollouts/${rollout}`, /step 1\/2: baking 1 of 3 nodes/, /baking/, "to come", "1 of 3 on version 2", "0 of 50", "End this step now");
@@ -138,6 +138,9 @@ async function keyboard() {
   await page.getByRole("heading", { name: new RegExp(rollout) }).waitFor();
   report("keyboard reaches Abort", await reach("Abort and go back"));
   await page.keyboard.press("Enter");
+  await page.getByRole("dialog").getByText("All nodes go back to version 1").waitFor();
+  await page.screenshot({ path: join(shots, "dialog-dark-1280.png") });
+  await accessible(page, "dialog dark 1280");
   await page.getByLabel(/Reason/).fill("seen in the browser test");
   await page.keyboard.press("Enter");
   await page.getByText(/rolled-back|rolling-back|cancelled/).first().waitFor({ timeout: 60_000 });

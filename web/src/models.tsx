@@ -42,28 +42,28 @@ async function places(name: string, live: Record<string, number>) {
 }
 
 function Places({ targets, rollouts }: { targets: Target[]; rollouts: Rollout[] }) {
-  return <Table caption="Where it is live" heads={["Environment", "Version", "On the nodes", "Rollout"]}>
+  return <ul class="panel rows places" aria-label="Where it is live">
     {targets.map((t) => {
       const last = rollouts.find((r) => r.environment === t.environment);
-      return <tr key={t.environment}>
-        <td><a href={`/nodes/${quote(t.environment)}`}>{t.environment}</a></td><td class="nums">{t.live ?? "none"}</td><td><Spread target={t} /></td>
-        <td class="text">{last ? <><a href={`/rollouts/${last.id}`}>{last.id}</a> <Badge text={last.phase} /> <small>{last.waiting ?? last.outcome ?? ""}</small></> : "–"}</td>
-      </tr>;
+      return <li key={t.environment}>
+        <a href={`/nodes/${quote(t.environment)}`}>{t.environment}</a><b>{t.live ? `version ${t.live}` : "not live"}</b><Spread target={t} />
+        {last && <span class="says"><a href={`/rollouts/${last.id}`}>{last.id}</a> <Badge text={last.phase} /> {last.outcome ?? last.waiting}</span>}
+      </li>;
     })}
-  </Table>;
+  </ul>;
 }
 
 // The versions' columns that have something to say, in order: head, cell's class, cell.
 type Column = [string | [string], string, (v: Version) => ComponentChildren];
 const columns = (base: string, items: Version[]): Column[] => [
   ["Version", "nums", (v) => <a href={`${base}/versions/${v.version}`}>{v.version}</a>],
-  ["Pushed", "tight", (v) => <Ago at={v.created} />],
-  ["By", "tight", (v) => v.created_by],
-  ["Format", "", (v) => v.format],
-  [["Size"], "num tight", (v) => bytes(v.size)],
-  ...(items.some((v) => decode(v.metrics).length) ? [["Metrics", "nums", (v) => decode(v.metrics).join(", ")] as Column] : []),
-  ...(items.some((v) => v.aliases.length) ? [["Aliases", "", (v) => <Badges items={v.aliases} />] as Column] : []),
   ["Live", "", (v) => <Badges items={v.live} tone="good" />],
+  ...(items.some((v) => v.aliases.length) ? [["Aliases", "", (v) => <Badges items={v.aliases} />] as Column] : []),
+  ["Pushed", "tight", (v) => <Ago at={v.created} />],
+  ...(items.some((v) => decode(v.metrics).length) ? [["Metrics", "nums", (v) => decode(v.metrics).join(", ")] as Column] : []),
+  ["Format", "tight", (v) => v.format],
+  [["Size"], "num tight", (v) => bytes(v.size)],
+  ["By", "tight", (v) => v.created_by],
 ];
 
 export function ModelPage({ name }: { name: string }) {

@@ -8,8 +8,8 @@ export const nodesOf = async (environment: string) =>
 
 function Row({ node }: { node: Node }) {
   return <tr>
-    <td class="mono tight">{node.name}</td>
-    <td><Badge text={node.reachable ? "reachable" : "unreachable"} /> {node.since && <small>since <Ago at={node.since} /></small>}
+    <td class="tight"><b>{node.name}</b></td>
+    <td class="wide"><Badge text={node.reachable ? "reachable" : "unreachable"} /> {node.since && <small>for <Ago at={node.since} span /></small>}
       {!node.reachable && node.detail && <p class="under">{node.detail}</p>}
       {node.busy && <p class="under">busy: {node.busy}</p>}</td>
     <td><span class="badges">
@@ -17,7 +17,7 @@ function Row({ node }: { node: Node }) {
       {node.unmanaged.map((name) => <Badge key={name} text={`${name}, not from mreg`} />)}
       {node.serving.length + node.unmanaged.length === 0 && "nothing"}
     </span></td>
-    <td class="mono">{node.admin_url}</td><td>{node.driver}</td>
+    <td>{node.driver}</td><td class="mono tight">{node.admin_url}</td>
   </tr>;
 }
 
@@ -35,7 +35,7 @@ export function Nodes({ only }: { only?: string }) {
     {environments.map(({ name, nodes }) => <section key={name}>
       <h2>{name}: {plural(nodes.length, "node")}, {nodes.filter((n) => n.reachable).length} reachable</h2>
       {nodes.length === 0 ? <Empty text="No node yet. Add one:" command={`mreg node add ${name} NODE --url URL --root FOLDER`} />
-        : <Table caption={`Nodes of ${name}`} heads={["Node", "State", "Serves", "Address", "Driver"]}>
+        : <Table caption={`Nodes of ${name}`} heads={["Node", "State", "Serves", "Driver", "Address"]}>
           {nodes.map((node) => <Row key={node.name} node={node} />)}
         </Table>}
     </section>)}

@@ -45,11 +45,12 @@ export function Loaded<T>(props: { of: { data?: T; error?: Error; again: () => v
 }
 
 const UNITS: [number, string][] = [[86400, "d"], [3600, "h"], [60, "min"], [1, "s"]];
-export function Ago({ at }: { at?: string }) {
+// "3 min ago", or with `span` the bare "3 min".
+export function Ago({ at, span }: { at?: string; span?: boolean }) {
   if (!at) return <>–</>;
   const seconds = Math.max(0, (Date.now() - Date.parse(at)) / 1000);
   const unit = UNITS.find(([n]) => seconds >= n);
-  return <time dateTime={at} title={new Date(at).toLocaleString()}>{unit ? `${Math.floor(seconds / unit[0])} ${unit[1]} ago` : "now"}</time>;
+  return <time dateTime={at} title={new Date(at).toLocaleString()}>{unit ? `${Math.floor(seconds / unit[0])} ${unit[1]}${span ? "" : " ago"}` : span ? "0 s" : "now"}</time>;
 }
 
 export function bytes(n: number): string {

@@ -1,7 +1,7 @@
 // Rollouts: the list, and one with its sentence, steps, evidence, nodes and legal actions.
 import { useMemo, useRef, useState } from "preact/hooks";
 import { get, me, post, type Change, type Gate, type List, type Rollout, type RolloutNode, type Step } from "./api";
-import { Changes } from "./overview";
+import { Changes, RolloutRows } from "./overview";
 import { Ago, Badge, Empty, Loaded, Table, plural, useLoad } from "./parts";
 import { query, quote } from "./router";
 
@@ -20,13 +20,7 @@ export function Rollouts() {
     <Loaded of={list}>{(data) => data.items.length === 0
       ? active ? <p class="lede">No rollout is active.</p> : <Empty text="No rollout yet. Promote a version:" command="mreg promote fraud@1 production --watch" />
       : <>
-        <Table caption="Rollouts" heads={["Rollout", "Model", "Versions", "Environment", "State", "Started", "By", "What it waits for, or how it ended"]}>
-          {data.items.map((r) => <tr key={r.id}>
-            <td><a href={`/rollouts/${r.id}`}>{r.id}</a></td><td><a href={`/models/${quote(r.model)}`}>{r.model}</a></td>
-            <td class="tight">{r.from ?? "–"} → {r.to}</td><td>{r.environment}</td><td><Badge text={r.phase} /></td>
-            <td class="tight"><Ago at={r.created} /></td><td class="tight">{r.actor}</td><td class="wide">{r.outcome ?? r.waiting ?? ""}</td>
-          </tr>)}
-        </Table>
+        <RolloutRows label="Rollouts" items={data.items} isList />
         {data.next && <p><a href={to(`${active && "active=true&"}cursor=${quote(data.next)}`)}>Older rollouts</a></p>}
       </>}</Loaded>
   </>;
@@ -131,7 +125,7 @@ export function RolloutPage({ id }: { id: string }) {
       <div class="row"><h1>{r.id}: <a href={`/models/${quote(r.model)}`}>{r.model}</a> {r.from ?? "nothing"} → {r.to} in <a href={`/nodes/${quote(r.environment)}`}>{r.environment}</a></h1><Badge text={r.phase} /></div>
       <p class="sentence">{r.outcome ?? r.waiting}</p>
       <p class="unseen" role="status">{r.phase}{!r.ended && r.step > 0 && `, step ${r.step} of ${r.n_steps}: ${STEP_WORDS[r.step_phase ?? ""] ?? ""}`}</p>
-      {(r.pauses ?? []).map((p) => <p class="note warn" key={p.reason}>Paused ({p.reason}) <Ago at={p.since} />: {p.text}</p>)}
+      {(r.pauses ?? []).filter((p) => !r.waiting?.includes(p.text)).map((p) => <p class="note warn" key={p.reason}>Paused ({p.reason}) <Ago at={p.since} />: {p.text}</p>)}
       {r.unblock && !r.ended && <p class={r.phase === "running" ? "note" : "note warn"}>{r.unblock}</p>}
       <Actions rollout={r} done={page.again} />
       {steps.length > 0 && <><h2>Steps</h2>
