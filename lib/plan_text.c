@@ -86,10 +86,12 @@ static void explain_bake(struct planner *p)
     const struct rollout_step *step = &s->steps[s->step - 1];
     int64_t left = s->bake_since_ms + step->bake_ms - p->v->now_ms;
     int64_t missing = most_missing(p);
+    char duration[WHEN_TEXT_BYTES];
     char time[WHEN_TEXT_BYTES + 16] = "time is over";
     char evidence[64] = "";
     if (left > 0)
-        snprintf(time, sizeof time, "%" PRId64 " s left", (left + 999) / 1000);
+        snprintf(time, sizeof time, "%s left",
+                 when_format_duration((left + 999) / 1000 * 1000, duration));
     if (missing > 0)
         snprintf(evidence, sizeof evidence, ", needs %" PRId64 " more requests", missing);
     snprintf(s->waiting, sizeof s->waiting, "step %d/%d: baking %d of %d nodes; %s%s", s->step,

@@ -10,6 +10,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "e2e"))
@@ -98,6 +99,23 @@ class Registry(harness.Server):
 
     def rss_mib(self):
         return status_kib(self.process.pid, "VmRSS") / 1024
+
+
+def cpu_seconds(pid):
+    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def wait_idle(server, seconds=120):
+    """Until the process does nothing of its own any more (merging of packs, for example)."""
+    pause = threading.Event()
+
+    def is_idle():
+        before = cpu_seconds(server.process.pid)
+        pause.wait(0.5)
+        return cpu_seconds(server.process.pid) - before <= 0.02
+
+    harness.wait_until(is_idle, seconds, "an idle server")
 
 
 def status_kib(pid, field):

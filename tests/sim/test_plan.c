@@ -471,17 +471,21 @@ static void test_abort_goes_back(void **state)
     assert_int_equal(b.n_removes, 2);
 }
 
-/* An abort that comes between two operations of a node stops the node there. */
-static void test_abort_in_the_middle(void **state)
+/* An abort or a missed deadline that comes between two operations of a node stops it there. */
+static void test_stop_in_the_middle(void **state)
 {
     (void)state;
-    for (int at = 1; at <= 6; at++) {
+    for (int at = 2; at <= 9; at++) {
         struct bench b CLEANUP(bench_clear);
-        bench_init(&b, plain, 2);
-        for (int i = 0; i < at; i++)
+        bool is_late = at >= 6;
+        bench_init(&b, "{\"gates\":[],\"step_deadline\":\"1s\"}", 2);
+        for (int i = 0; i < (is_late ? at - 4 : at); i++)
             step(&b);
         int n_loads = b.n_new_loads;
-        command(&b, COMMAND_ABORT, 0);
+        if (is_late)
+            b.now_ms += 5000;
+        else
+            command(&b, COMMAND_ABORT, 0);
         run_until(&b, ROLLOUT_ROLLED_BACK, 60000);
         expect_phase(&b, ROLLOUT_ROLLED_BACK);
         assert_int_equal(b.nodes[0].seen.ready[0], 1);
@@ -660,7 +664,7 @@ int main(void)
         cmocka_unit_test(test_unreachable_pauses),
         cmocka_unit_test(test_abort_early),
         cmocka_unit_test(test_abort_goes_back),
-        cmocka_unit_test(test_abort_in_the_middle),
+        cmocka_unit_test(test_stop_in_the_middle),
         cmocka_unit_test(test_pause_stops_clocks),
         cmocka_unit_test(test_lost_readiness),
         cmocka_unit_test(test_plan_is_a_function),
