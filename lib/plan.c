@@ -91,6 +91,11 @@ static void admit(struct planner *p)
         p->s->nodes[i].node_id = v->nodes[i].node_id;
         p->s->nodes[i].name = v->nodes[i].name;
         p->seen[i] = &v->nodes[i];
+        /* What a repair began is the rollout's to finish: nobody else counts this node as busy. */
+        if (v->nodes[i].is_repairing) {
+            move_begin(&p->s->nodes[i].move, v->rollout->from, false, v->now_ms);
+            p->s->nodes[i].move.deadline_ms = MOVE_NO_DEADLINE;
+        }
     }
     p->s->n_steps = policy_n_steps(v->policy, v->n_nodes);
     p->s->steps = arena_alloc(p->a, (size_t)p->s->n_steps * sizeof p->s->steps[0]);

@@ -15,6 +15,7 @@ struct view_node {
     int64_t reachable_since_ms; /* since when is_reachable is what it is */
     bool is_busy;               /* an operation or a read runs on it, for whomever */
     bool is_disturbed;          /* another target's move disturbs it: hands off */
+    bool is_repairing;          /* at admission: a repair of this target was under way here */
     bool is_lacking;            /* another target is not served here as it should be */
     struct observation seen;
     struct sample sample; /* the newest */
@@ -30,6 +31,7 @@ struct view {
     int64_t live;                  /* today's version of the target; 0: none */
     int64_t last_good;             /* 0: none */
     int64_t last_to;               /* what the last rollout brought; 0: none */
+    int64_t last_ended_ms;         /* when a rollout of the target ended last; 0: none did */
     const struct view_node *nodes; /* of the environment, by node_id */
     int n_nodes;
     const struct rollout_command *commands; /* not taken in yet, by seq */

@@ -202,7 +202,10 @@ static bool may_disturb(struct planner *p, int i)
         return false;
     if (is_forward && policy->strategy == STRATEGY_ALL_AT_ONCE)
         return true;
-    return p->is_unavailable[i] || p->n_unavailable < policy->max_unavailable;
+    /* A node that serves nothing of this target has nothing to lose; one that other targets miss
+     * still serves this one. */
+    return lacks(vn, expected(p, n)) ||
+           p->n_unavailable - p->is_unavailable[i] < policy->max_unavailable;
 }
 
 static void count_disturbed(struct planner *p, int i)

@@ -64,12 +64,14 @@ static void add_nodes(struct planner *p)
     p->s->n_nodes = v->n_nodes;
 }
 
-/* A repair whose aim is gone, or whose node is, ends; what was begun there is looked at again. */
+/* A repair whose aim is gone, or whose node is, ends; what was begun there is looked at again. So
+ * does one from before a rollout, which took over from it. */
 static void drop_stale(struct planner *p)
 {
+    bool is_old = p->v->status->updated_ms <= p->v->last_ended_ms;
     for (int i = 0; i < p->s->n_nodes; i++) {
         struct rollout_node *n = &p->s->nodes[i];
-        bool is_stale = n->move.number != p->v->live || !p->seen[i]->is_reachable;
+        bool is_stale = is_old || n->move.number != p->v->live || !p->seen[i]->is_reachable;
         if (n->move.phase != MOVE_NONE && is_stale && p->seen[i]->op.state != OP_OPEN) {
             move_end(&n->move);
             n->odd_since_ms = 0;

@@ -159,13 +159,6 @@ static int on_message(const struct mg_connection *connection, const char *messag
     return 1;
 }
 
-static int on_access(const struct mg_connection *connection, const char *message)
-{
-    (void)connection;
-    (void)message;
-    return 1;
-}
-
 static int on_open(const struct mg_connection *connection, void **data)
 {
     struct server *s = mg_get_user_context_data(connection);
@@ -252,12 +245,12 @@ static void fill_options(struct options *o, const struct config *config)
     o->list[o->n] = NULL;
 }
 
+/* No log_access: with one, the library writes out a line for each request, local time and all. */
 static int start_context(struct server *s, const struct config *config, struct err *e)
 {
     static const struct mg_callbacks callbacks = {.begin_request = on_request,
                                                   .http_error = on_error,
                                                   .log_message = on_message,
-                                                  .log_access = on_access,
                                                   .init_connection = on_open,
                                                   .connection_close = on_close,
                                                   .init_thread = on_thread,

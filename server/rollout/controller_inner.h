@@ -23,6 +23,7 @@ struct spot {
     bool is_unwritten;  /* it changed since */
     struct sample sample;
     int64_t sampled_ms;
+    bool is_repairing; /* a rollout that is not admitted yet found a repair under way */
     struct op_view op; /* of the target's present lane; text points at op_text */
     char op_text[MOVE_TEXT_BYTES];
 };
@@ -61,7 +62,7 @@ struct target {
     int64_t target_id, model_id;
     const char *model, *serve_as;
     struct policy policy; /* of the environment and the target, for repairs */
-    int64_t live, last_good, last_to;
+    int64_t live, last_good, last_to, last_ended_ms;
     struct rollout_record record; /* valid if is_rolling */
     struct policy strategy;
     bool is_rolling;

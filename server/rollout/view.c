@@ -18,6 +18,7 @@ static void make_node(const struct env *env, const struct target *t, int i, int 
         .reachable_since_ms = n->since_ms,
         .is_busy = n->n_busy > 0 || n->driver == NULL,
         .is_disturbed = n->n_disturbing > own_disturbs,
+        .is_repairing = spot->is_repairing,
         .is_lacking = n->n_lacking > own_lacks,
         .seen = spot->seen,
         .sample = spot->sample,
@@ -75,7 +76,9 @@ int view_make(struct controller *c, struct env *env, struct target *t, struct ar
         while (at < s->n_nodes && s->nodes[at].node_id < env->nodes[i].node_id)
             at++;
         bool is_in = at < s->n_nodes && s->nodes[at].node_id == env->nodes[i].node_id;
-        make_node(env, t, i, is_in && move_disturbs(&s->nodes[at].move), &nodes[i]);
+        bool disturbs =
+            is_in ? move_disturbs(&s->nodes[at].move) : s->n_nodes == 0 && t->spots[i].is_repairing;
+        make_node(env, t, i, disturbs, &nodes[i]);
     }
     *out = (struct view){
         .now_ms = c->now_ms,
@@ -85,6 +88,7 @@ int view_make(struct controller *c, struct env *env, struct target *t, struct ar
         .live = t->live,
         .last_good = t->last_good,
         .last_to = t->last_to,
+        .last_ended_ms = t->last_ended_ms,
         .nodes = nodes,
         .n_nodes = env->n_nodes,
         .n_env_repairs = env_repairs(env, t),

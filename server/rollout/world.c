@@ -68,6 +68,7 @@ void env_count(struct env *env)
         int at = 0;
         for (int i = 0; i < env->n_nodes; i++) {
             const struct observation *o = &t->spots[i].seen;
+            env->nodes[i].n_disturbing += s->n_nodes == 0 && t->spots[i].is_repairing;
             env->nodes[i].n_lacking += t->live != 0 && o->observed_ms != 0 && o->n_ready == 0;
             while (at < s->n_nodes && s->nodes[at].node_id < env->nodes[i].node_id)
                 at++;
@@ -243,6 +244,24 @@ static int load_lane(struct loading *l, const struct watch_target *row, struct t
     return db_rollout_status(l->db, t->lane.id, l->c->now_ms, &t->lane.arena, &t->lane.status, e);
 }
 
+/* A rollout takes over the repairs that it finds. */
+static int load_repairs(struct loading *l, struct target *t, struct err *e)
+{
+    struct arena a CLEANUP(arena_clear) = {0};
+    struct rollout_status s;
+    char id[64];
+    if (!t->is_rolling || t->lane.status.n_nodes > 0)
+        return ERR_OK;
+    snprintf(id, sizeof id, "target-%" PRId64, t->target_id);
+    int rc = db_rollout_status(l->db, id, l->c->now_ms, &a, &s, e);
+    for (int i = 0; rc == ERR_OK && i < s.n_nodes; i++) {
+        int at = world_node(l->env, s.nodes[i].node_id);
+        if (at >= 0 && s.updated_ms > t->last_ended_ms)
+            t->spots[at].is_repairing = move_disturbs(&s.nodes[i].move);
+    }
+    return rc;
+}
+
 /* A target that cannot be read is left alone, loudly: the others go on. */
 static int load_target(struct loading *l, const struct watch_target *row, struct target *t,
                        struct err *e)
@@ -253,7 +272,8 @@ static int load_target(struct loading *l, const struct watch_target *row, struct
                          .serve_as = row->serve_as,
                          .live = row->live,
                          .last_good = row->last_good,
-                         .last_to = row->last_to};
+                         .last_to = row->last_to,
+                         .last_ended_ms = row->last_ended_ms};
     t->spots = arena_alloc(l->a, (size_t)l->env->n_nodes * sizeof t->spots[0]);
     int rc = load_lane(l, row, t, e);
     if (rc == ERR_CORRUPT || rc == ERR_INVALID) {
@@ -267,7 +287,7 @@ static int load_target(struct loading *l, const struct watch_target *row, struct
         rc = load_spots(l->db, l->env, t, l->a, e);
     if (rc == ERR_OK)
         rc = load_ops(l->db, l->env, t, e);
-    return rc;
+    return rc == ERR_OK ? load_repairs(l, t, e) : rc;
 }
 
 static int load_env(struct loading *l, const struct watch_fleet *fleet, struct err *e)

@@ -24,6 +24,7 @@ struct watch_target {
     const char *model, *serve_as, *policy;
     int64_t live, last_good; /* 0: none */
     int64_t last_to;         /* version of the newest rollout; 0: there was none */
+    int64_t last_ended_ms;   /* when a rollout ended last; 0: none did */
     const char *rollout_id;  /* the active one, or NULL */
 };
 struct watch_fleet {

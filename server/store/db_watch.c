@@ -64,6 +64,8 @@ static int read_targets(struct db *db, struct arena *a, struct watch_fleet *out,
                       " t.policy, COALESCE(t.live_number, 0), COALESCE(t.last_good_number, 0),"
                       " COALESCE((SELECT r.to_number FROM rollouts r"
                       " WHERE r.target_id = t.target_id ORDER BY r.submitted_seq DESC LIMIT 1), 0),"
+                      " COALESCE((SELECT MAX(d.ended_ts) FROM rollouts d"
+                      " WHERE d.target_id = t.target_id), 0),"
                       " (SELECT x.rollout_id FROM rollouts x WHERE x.target_id = t.target_id"
                       " AND x.is_active = 1)"
                       " FROM targets t JOIN models m ON m.model_id = t.model_id"
@@ -82,7 +84,8 @@ static int read_targets(struct db *db, struct arena *a, struct watch_fleet *out,
                                   .live = stmt_int(q, 6),
                                   .last_good = stmt_int(q, 7),
                                   .last_to = stmt_int(q, 8),
-                                  .rollout_id = arena_strdup(a, stmt_text(q, 9))};
+                                  .last_ended_ms = stmt_int(q, 9),
+                                  .rollout_id = arena_strdup(a, stmt_text(q, 10))};
     }
     return rc;
 }
