@@ -11,19 +11,42 @@
 #include <unistd.h>
 
 #include "cli.h"
+#include "confirm.h"
 #include "profile.h"
 #include "remote.h"
+#include "setup.h"
+
+int cli_profile(struct cli *cli, const char *url, struct err *e)
+{
+    const struct setup *s = cli->setup;
+    const struct profile_wish wish = {
+        .url = url ? url : setup_get(cli, "url", NULL),
+        .context_url = setup_of_context(s, s->context, "url"),
+        .credentials = setup_credentials(&cli->arena, s->context),
+        .token_file = opt(cli, "token-file"),
+        .context_token_file = setup_of_context(s, s->context, "token-file"),
+        .helper = setup_of_context(s, s->context, "helper"),
+        .ca = setup_get(cli, "ca", NULL),
+        .is_protected = setup_is_on(cli, "protected"),
+    };
+    return profile_load(cli->profile, &wish, e);
+}
 
 int cli_remote(struct cli *cli, struct remote **out, struct err *e)
 {
-    if (!cli->profile->url)
+    cli->lacks_registry = !cli->profile->url;
+    if (cli->lacks_registry)
         return err_set(e, ERR_INVALID,
                        "no registry is known: nobody is logged in, and there is "
                        "neither --registry nor MREG_URL");
     if (!cli->remote) {
-        int rc = remote_new(cli->profile->url, cli->profile->token, &cli->remote, e);
+        int rc = profile_need_token(cli->profile, cli->setup ? cli->setup->context : "", e);
+        if (rc == ERR_OK)
+            rc = remote_new(cli->profile->url, cli->profile->token, &cli->remote, e);
         if (rc != ERR_OK)
             return rc;
+        remote_trust(cli->remote, cli->profile->ca);
+        remote_debug(cli->remote, setup_is_on(cli, "debug"));
     }
     *out = cli->remote;
     return ERR_OK;
@@ -36,6 +59,8 @@ int cli_call(struct cli *cli, const char *method, const char *path, const json_t
     struct buf answer CLEANUP(buf_clear);
     buf_init(&answer, (size_t)64 << 20);
     int rc = cli_remote(cli, &remote, e);
+    if (rc == ERR_OK)
+        rc = confirm_call(cli, method, path, e);
     if (rc == ERR_OK)
         rc = remote_call(remote, method, path, body, &answer, e);
     if (rc != ERR_OK || !out)
@@ -68,7 +93,9 @@ int cli_fail_hint(struct cli *cli, const struct err *e, const char *hint)
 {
     int code = err_exit_code(e->code);
     const char *id = cli->remote ? remote_problem_id(cli->remote) : "";
-    if (!cli->out.is_json) {
+    if (cli->is_refused)
+        return confirm_refuse(cli, e->message, hint);
+    if (!out_tells_errors(&cli->out)) {
         print_error(&cli->out, e, hint, id);
         return code;
     }
@@ -96,7 +123,7 @@ static const char *hint_of(struct cli *cli, const struct err *e)
     case ERR_LOCAL_IO:
         return "nothing was lost; put it right and run the same command again";
     case ERR_INVALID:
-        if (cli->profile && !cli->profile->url)
+        if (cli->lacks_registry)
             return "mreg login URL --token-file FILE";
         if (!cli->command || (cli->remote && *remote_problem_id(cli->remote)))
             return NULL; /* the server has said what is wrong */
@@ -166,13 +193,6 @@ int cli_number(const struct cli *cli, const char *option, int64_t lo, int64_t hi
     return ERR_OK;
 }
 
-void cli_json(struct cli *cli, const json_t *j)
-{
-    char *text CLEANUP(mem_free_ptr) =
-        json_dumps(j, cli->out.stdout_is_tty ? JSON_INDENT(2) : JSON_COMPACT);
-    puts(text ? text : "{}");
-}
-
 const char *text_at(const json_t *obj, const char *key)
 {
     const char *s = json_string_value(json_object_get(obj, key));
@@ -207,32 +227,4 @@ int cli_read_json(const char *path, json_t **out, struct err *e)
     if (rc == ERR_OK && (rc = json_parse(text, n, JSON_MAX_DEPTH, out, e)) != ERR_OK)
         err_prefix(e, "%s: ", path);
     return rc;
-}
-
-bool cli_confirm(struct cli *cli, const char *question)
-{
-    char answer[16] = "";
-    if (opt_has(cli, "yes"))
-        return true;
-    bool can_ask = isatty(STDIN_FILENO) && isatty(STDERR_FILENO) && !cli->out.is_json;
-    if (can_ask) {
-        fprintf(stderr, "%s [y/N] ", question);
-        if (fgets(answer, sizeof answer, stdin) && (answer[0] == 'y' || answer[0] == 'Y'))
-            return true;
-    }
-    static const char hint[] = "add --yes to do it without being asked";
-    const char *what = cli_printf(cli, "nothing was changed; %s: %s",
-                                  can_ask ? "declined" : "nobody was there to ask", question);
-    if (cli->out.is_json) {
-        json_t *j CLEANUP(json_decref_ptr) =
-            json_pack("{s:{s:s, s:s, s:s, s:i}}", "error", "code", "unconfirmed", "message", what,
-                      "hint", hint, "exit", EXIT_REFUSED);
-        cli_json(cli, j);
-    } else {
-        fprintf(stderr, "%serror%s: unconfirmed: %s\n", out_err_on(&cli->out, TONE_BAD),
-                out_err_off(&cli->out), what);
-        if (!can_ask)
-            fprintf(stderr, "hint: %s\n", hint);
-    }
-    return false;
 }

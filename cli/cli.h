@@ -9,22 +9,32 @@
 #include "json.h"
 #include "out.h"
 
-/* Exit codes are frozen (README); ERR_* map to them by err_exit_code. */
+/* Exit codes are frozen; ERR_* map to them by err_exit_code, topics.c has their meaning in words.
+ */
 enum exit_code {
     EXIT_DONE = 0,
     EXIT_FAILED = 1,
     EXIT_USAGE = 2,
     EXIT_NOT_FOUND = 3,
+    EXIT_NO_LOGIN = 4,
+    EXIT_FORBIDDEN = 5,
+    EXIT_CONFLICT = 6,
     EXIT_CHANGED = 7, /* verification failed */
+    EXIT_UNREACHABLE = 8,
+    EXIT_TOO_MUCH = 9,
     EXIT_ROLLED_BACK = 10,
     EXIT_STILL_RUNNING = 11,
+    EXIT_PARTLY = 12,
     EXIT_REFUSED = 13,
+    EXIT_APPROVAL = 14, /* it waits for people to agree */
     EXIT_LOCAL_IO = 20,
+    EXIT_BUG = 70,
     EXIT_INTERRUPTED = 130,
     EXIT_TERMINATED = 143
 };
 
 #define CLI_MAX_ARGS 64
+#define MAX_COMMANDS 256
 #define CLI_MAX_VALUES 64
 
 struct option {
@@ -47,8 +57,15 @@ struct command {
     int (*run)(struct cli *cli);
 };
 
+/* Another word for a command, kept forever. */
+struct command_alias {
+    const char *alias, *name;
+};
+extern const struct command_alias command_aliases[]; /* ends with alias NULL */
+
 struct remote;
 struct profile;
+struct setup;
 
 struct cli {
     const struct command *command; /* NULL: none was named */
@@ -61,8 +78,14 @@ struct cli {
     } values[CLI_MAX_VALUES];
     int n_values;
     struct out out;
+    struct setup *setup;
     struct profile *profile;
-    struct remote *remote; /* made by cli_remote on first use */
+    bool makes_context;            /* the command may name a context that does not exist yet */
+    const struct err *setup_fault; /* doctor only: what is wrong with the configuration */
+    bool lacks_registry;           /* no URL is known from anywhere */
+    bool is_refused;               /* a call failed because nobody agreed to it */
+    bool is_confirmed;             /* a change in a protected context was agreed to */
+    struct remote *remote;         /* made by cli_remote on first use */
     struct arena arena;
 };
 
@@ -80,12 +103,26 @@ const char *opt(const struct cli *cli, const char *name);
 bool opt_has(const struct cli *cli, const char *name);
 /* i-th value of a repeated option, or NULL. */
 const char *opt_nth(const struct cli *cli, const char *name, int i);
+/* All rows of the tables as one list; returns how many. */
+size_t opt_commands(const struct command *const *tables, const struct command *list[MAX_COMMANDS]);
+/* Index in argv of the first word that is no option (nor an option's value), 0 if there is none. */
+int opt_first_word(int argc, char **argv, const struct command *const *tables);
+/* The command or (as its first row) the noun of that word; NULL when there is none. */
+const struct command *opt_of_word(const struct command *const *tables, const char *word);
+/* The option that is written as "--env", "--env=x" or "-e" for the parsed command, or NULL. */
+const struct option *opt_written(const struct cli *cli, const char *text);
+/* The option of that name in a list that ends with name NULL, or NULL. */
+const struct option *opt_find(const struct option *list, const char *name);
+
+/* --- help.c --- */
 /* Help on stdout: all commands (command NULL) or one. */
 void opt_help(const struct command *const *tables, const struct command *command);
-/* Commands whose first word is `noun`, as a list on stdout. */
+/* Commands whose first word is `noun` (NULL: all), as a list on stdout. */
 void opt_help_noun(const struct command *const *tables, const char *noun);
 
 /* --- shared by commands (call.c) --- */
+/* Fills cli->profile from the settings; url (may be NULL) wins over all of them. */
+MUST_USE int cli_profile(struct cli *cli, const char *url, struct err *e);
 /* The connection to the registry the profile or --registry names. ERR_INVALID when none is set. */
 MUST_USE int cli_remote(struct cli *cli, struct remote **out, struct err *e);
 /* One JSON call; *out (may be NULL) is owned by the caller. */
@@ -104,7 +141,8 @@ const char *cli_query(struct cli *cli, const char *path, const char *key, const 
 /* An option that is a whole number of lo..hi; *out keeps its value when it is not given. */
 MUST_USE int cli_number(const struct cli *cli, const char *option, int64_t lo, int64_t hi,
                         int64_t *out, struct err *e);
-/* Prints j as the --json result. */
+/* Prints j as the result, in the format of -o (JSON, YAML, names ...) with the members of
+ * --columns. In format.c. */
 void cli_json(struct cli *cli, const json_t *j);
 /* Members of a JSON object with defaults, for printing. */
 const char *text_at(const json_t *obj, const char *key);          /* "" when absent */
@@ -113,8 +151,12 @@ int64_t int_at(const json_t *obj, const char *key, int64_t none); /* none when a
 MUST_USE int cli_pairs(struct cli *cli, const char *option, json_t *into, struct err *e);
 /* Reads a JSON file ("-" is stdin) given by an option. */
 MUST_USE int cli_read_json(const char *path, json_t **out, struct err *e);
+
+/* --- confirm.c --- */
 /* Asks [y/N] on a terminal; --yes answers yes; without a terminal it is a refusal. When false, the
  * refusal has been printed: return EXIT_REFUSED. */
 bool cli_confirm(struct cli *cli, const char *question);
+/* As cli_confirm for what cannot be undone: wants the name itself, typed or by --confirm NAME. */
+bool cli_confirm_name(struct cli *cli, const char *question, const char *name);
 
 #endif

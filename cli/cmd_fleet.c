@@ -83,6 +83,28 @@ int cmd_env_delete(struct cli *cli)
                   NULL, "environment removed");
 }
 
+/* Adds the node of the body (given away) and prints what the first look at it found. */
+static int add_node(struct cli *cli, json_t *body)
+{
+    struct err e = {0};
+    json_t *mine CLEANUP(json_decref_ptr) = body;
+    json_t *node CLEANUP(json_decref_ptr) = NULL;
+    if (opt(cli, "reason"))
+        json_object_set_new(mine, "reason", json_string(opt(cli, "reason")));
+    int rc = cli_call(
+        cli, "POST", cli_printf(cli, "/api/v1/environments/%s/nodes", cli_quote(cli, cli->args[0])),
+        mine, &node, &e);
+    if (rc != ERR_OK)
+        return cli_fail(cli, &e);
+    if (cli->out.is_json) {
+        cli_json(cli, node);
+        return EXIT_DONE;
+    }
+    out_say(&cli->out, "node %s added to %s", cli->args[1], cli->args[0]);
+    node_print_report(cli, json_object_get(node, "probe"));
+    return EXIT_DONE;
+}
+
 int cmd_node_add(struct cli *cli)
 {
     struct err e = {0};
@@ -102,9 +124,7 @@ int cmd_node_add(struct cli *cli)
         json_decref(body);
         return cli_fail(cli, &e);
     }
-    return change(cli, "POST",
-                  cli_printf(cli, "/api/v1/environments/%s/nodes", cli_quote(cli, cli->args[0])),
-                  body, cli_printf(cli, "node %s added to %s", cli->args[1], cli->args[0]));
+    return add_node(cli, body);
 }
 
 int cmd_node_remove(struct cli *cli)
@@ -218,9 +238,10 @@ int cmd_token_create(struct cli *cli)
     const char *role = opt(cli, "role");
     json_t *answer CLEANUP(json_decref_ptr) = NULL;
     json_t *body CLEANUP(json_decref_ptr) =
-        json_pack("{s:s, s:s, s:s, s:s*, s:s*}", "name", cli->args[0], "role",
+        json_pack("{s:s, s:s, s:s, s:s*, s:s*, s:s*, s:s*}", "name", cli->args[0], "role",
                   role ? role : "reader", "models", opt(cli, "models") ? opt(cli, "models") : "*",
-                  "expires", opt(cli, "expires"), "reason", opt(cli, "reason"));
+                  "expires", opt(cli, "expires"), "reason", opt(cli, "reason"), "environment",
+                  opt(cli, "env"), "root", opt(cli, "root"));
     int rc = cli_call(cli, "POST", "/api/v1/tokens", body, &answer, &e);
     if (rc != ERR_OK)
         return cli_fail(cli, &e);

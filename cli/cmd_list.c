@@ -1,145 +1,12 @@
 /*
- * mreg list: models, versions, and every other list of the API as a table. One row of columns each.
+ * mreg list: models, versions, and every other list of the API as a table. One row of columns each;
+ * listing.c prints them.
  */
 #include <stdio.h>
 #include <string.h>
 
 #include "commands.h"
-
-/* How one member of an item is shown. */
-enum shape { SHAPE_TEXT, SHAPE_INT, SHAPE_BYTES, SHAPE_AGO, SHAPE_WORDS, SHAPE_MAP };
-struct column {
-    const char *head, *key;
-    enum shape shape;
-};
-struct listing {
-    struct column columns[TABLE_MAX_COLUMNS]; /* ends with head NULL */
-};
-
-int list_some(struct cli *cli, const char *path, size_t max, json_t **items, bool *has_more,
-              struct err *e)
-{
-    const char *cursor = "";
-    json_t *all = json_array();
-    int rc = ERR_OK;
-    while (rc == ERR_OK && cursor && json_array_size(all) < max) {
-        json_t *page CLEANUP(json_decref_ptr) = NULL;
-        size_t left = max - json_array_size(all);
-        const char *url =
-            cli_query(cli, path, "limit", cli_printf(cli, "%zu", left < 500 ? left : (size_t)500));
-        url = cli_query(cli, url, "cursor", *cursor ? cursor : NULL);
-        rc = cli_call(cli, "GET", url, NULL, &page, e);
-        if (rc != ERR_OK)
-            break;
-        json_array_extend(all, json_object_get(page, "items"));
-        const char *next = json_string_value(json_object_get(page, "next"));
-        cursor = next ? arena_strdup(&cli->arena, next) : NULL;
-    }
-    if (rc != ERR_OK)
-        json_decref(all);
-    else
-        *items = all;
-    if (has_more)
-        *has_more = cursor != NULL;
-    return rc;
-}
-
-/* "a, b" of an array of strings, or "k=v, k=v" of an object. */
-static const char *join(struct cli *cli, const json_t *value)
-{
-    struct buf b CLEANUP(buf_clear);
-    const char *key;
-    json_t *v;
-    size_t i;
-    buf_init(&b, 400);
-    json_array_foreach((json_t *)(uintptr_t)value, i, v)
-    {
-        if (json_is_string(v))
-            buf_putf(&b, "%s%s", b.len ? "," : "", json_string_value(v));
-        else if (json_is_object(v))
-            buf_putf(&b, "%s%s@%lld", b.len ? "," : "", text_at(v, "serve_as"),
-                     (long long)int_at(v, "version", 0));
-    }
-    json_object_foreach((json_t *)(uintptr_t)value, key, v)
-    {
-        if (json_is_string(v))
-            buf_putf(&b, "%s%s=%s", b.len ? "," : "", key, json_string_value(v));
-        else if (json_is_integer(v))
-            buf_putf(&b, "%s%s=%lld", b.len ? "," : "", key, (long long)json_integer_value(v));
-    }
-    return arena_strdup(&cli->arena, buf_str(&b));
-}
-
-static void add_cell(struct cli *cli, struct table *t, const struct column *c, const json_t *item)
-{
-    char text[40];
-    const json_t *value = json_object_get(item, c->key);
-    int64_t n = json_is_integer(value) ? json_integer_value(value) : 0;
-    switch (c->shape) {
-    case SHAPE_TEXT:
-        table_cell(t, TONE_PLAIN, text_at(item, c->key));
-        break;
-    case SHAPE_INT:
-        if (json_is_integer(value))
-            table_cellf(t, TONE_PLAIN, "%lld", (long long)n);
-        else
-            table_cell(t, TONE_PLAIN,
-                       json_is_true(value)    ? "yes"
-                       : json_is_false(value) ? "no"
-                                              : "");
-        break;
-    case SHAPE_BYTES:
-        table_cell(t, TONE_PLAIN,
-                   cli->out.stdout_is_tty ? out_bytes(n, text)
-                                          : cli_printf(cli, "%lld", (long long)n));
-        break;
-    case SHAPE_AGO:
-        table_cell(t, TONE_PLAIN, out_ago(&cli->out, json_string_value(value), text));
-        break;
-    case SHAPE_WORDS:
-    case SHAPE_MAP:
-        table_cell(t, TONE_PLAIN, join(cli, value));
-        break;
-    }
-}
-
-static int print_list(struct cli *cli, const char *path, const struct listing *l)
-{
-    struct err e = {0};
-    json_t *items CLEANUP(json_decref_ptr) = NULL;
-    int64_t max = 100;
-    bool has_more = false;
-    int rc = cli_number(cli, "limit", 1, 1000000, &max, &e);
-    if (rc == ERR_OK)
-        rc = list_some(cli, path, (size_t)max, &items, &has_more, &e);
-    if (rc != ERR_OK)
-        return cli_fail(cli, &e);
-    if (cli->out.is_json) {
-        json_t *j CLEANUP(json_decref_ptr) =
-            json_pack("{s:O, s:b}", "items", items, "more", has_more);
-        cli_json(cli, j);
-        return EXIT_DONE;
-    }
-    const char *heads[TABLE_MAX_COLUMNS];
-    int n = 0;
-    for (; n < TABLE_MAX_COLUMNS && l->columns[n].head; n++)
-        heads[n] = l->columns[n].head;
-    struct table t;
-    json_t *item;
-    size_t i;
-    table_init(&t, &cli->out, n, heads);
-    json_array_foreach(items, i, item)
-    {
-        for (int c = 0; c < n; c++)
-            add_cell(cli, &t, &l->columns[c], item);
-    }
-    table_print(&t);
-    if (json_array_size(items) == 0)
-        out_say(&cli->out, "nothing here yet");
-    if (has_more)
-        out_say(&cli->out, "there are more than these %lld: --limit N shows them", (long long)max);
-    return EXIT_DONE;
-}
+#include "listing.h"
 
 int cmd_list(struct cli *cli)
 {
@@ -160,8 +27,8 @@ int cmd_list(struct cli *cli)
                                              {"BY", "created_by", SHAPE_TEXT},
                                              {NULL, NULL, SHAPE_TEXT}}};
     if (cli->n_args == 0)
-        return print_list(cli, "/api/v1/models", &models);
-    return print_list(cli,
+        return list_print(cli, "/api/v1/models", &models);
+    return list_print(cli,
                       cli_printf(cli, "/api/v1/models/%s/versions", cli_quote(cli, cli->args[0])),
                       &versions);
 }
@@ -173,7 +40,7 @@ int cmd_alias_list(struct cli *cli)
                                       {"SINCE", "since", SHAPE_AGO},
                                       {"BY", "by", SHAPE_TEXT},
                                       {NULL, NULL, SHAPE_TEXT}}};
-    return print_list(
+    return list_print(
         cli, cli_printf(cli, "/api/v1/models/%s/aliases", cli_quote(cli, cli->args[0])), &l);
 }
 
@@ -184,7 +51,7 @@ int cmd_env_list(struct cli *cli)
                                       {"NODES", "n_nodes", SHAPE_INT},
                                       {"CREATED", "created", SHAPE_AGO},
                                       {NULL, NULL, SHAPE_TEXT}}};
-    return print_list(cli, "/api/v1/environments", &l);
+    return list_print(cli, "/api/v1/environments", &l);
 }
 
 int cmd_node_list(struct cli *cli)
@@ -196,7 +63,7 @@ int cmd_node_list(struct cli *cli)
                                       {"SERVING", "serving", SHAPE_WORDS},
                                       {"SEEN", "seen", SHAPE_AGO},
                                       {NULL, NULL, SHAPE_TEXT}}};
-    return print_list(
+    return list_print(
         cli, cli_printf(cli, "/api/v1/environments/%s/nodes", cli_quote(cli, cli->args[0])), &l);
 }
 
@@ -208,7 +75,7 @@ int cmd_target_list(struct cli *cli)
                                       {"LAST GOOD", "last_good", SHAPE_INT},
                                       {"ROLLOUT", "rollout", SHAPE_TEXT},
                                       {NULL, NULL, SHAPE_TEXT}}};
-    return print_list(
+    return list_print(
         cli, cli_printf(cli, "/api/v1/environments/%s/targets", cli_quote(cli, cli->args[0])), &l);
 }
 
@@ -223,7 +90,7 @@ int cmd_token_list(struct cli *cli)
                                       {"EXPIRES", "expires", SHAPE_TEXT},
                                       {"REVOKED", "revoked", SHAPE_AGO},
                                       {NULL, NULL, SHAPE_TEXT}}};
-    return print_list(cli, "/api/v1/tokens", &l);
+    return list_print(cli, "/api/v1/tokens", &l);
 }
 
 int cmd_rollout_list(struct cli *cli)
@@ -240,7 +107,7 @@ int cmd_rollout_list(struct cli *cli)
                                       {NULL, NULL, SHAPE_TEXT}}};
     const char *path = cli_query(cli, "/api/v1/rollouts", "env", opt(cli, "env"));
     path = cli_query(cli, path, "model", opt(cli, "model"));
-    return print_list(cli, cli_query(cli, path, "active", opt_has(cli, "active") ? "true" : NULL),
+    return list_print(cli, cli_query(cli, path, "active", opt_has(cli, "active") ? "true" : NULL),
                       &l);
 }
 
@@ -256,5 +123,98 @@ int cmd_history(struct cli *cli)
     const char *path =
         cli_query(cli, "/api/v1/history", "model", cli->n_args ? cli->args[0] : NULL);
     path = cli_query(cli, path, "env", opt(cli, "env"));
-    return print_list(cli, cli_query(cli, path, "at", opt(cli, "at")), &l);
+    return list_print(cli, cli_query(cli, path, "at", opt(cli, "at")), &l);
+}
+
+int cmd_webhook_list(struct cli *cli)
+{
+    static const struct listing l = {{{"WEBHOOK", "id", SHAPE_TEXT},
+                                      {"NAME", "name", SHAPE_TEXT},
+                                      {"FORMAT", "format", SHAPE_TEXT},
+                                      {"URL", "url", SHAPE_TEXT},
+                                      {"KINDS", "kinds", SHAPE_WORDS},
+                                      {"ENABLED", "enabled", SHAPE_INT},
+                                      {"PENDING", "n_pending", SHAPE_INT},
+                                      {"DELIVERED", "last_delivered", SHAPE_AGO},
+                                      {"FAILING", "failing_since", SHAPE_AGO},
+                                      {NULL, NULL, SHAPE_TEXT}}};
+    return list_print(cli, "/api/v1/webhooks", &l);
+}
+
+int cmd_webhook_deliveries(struct cli *cli)
+{
+    static const struct listing l = {{{"NUMBER", "number", SHAPE_INT},
+                                      {"SEQ", "seq", SHAPE_INT},
+                                      {"KIND", "kind", SHAPE_TEXT},
+                                      {"ORIGIN", "origin", SHAPE_TEXT},
+                                      {"STATE", "state", SHAPE_TEXT},
+                                      {"ATTEMPTS", "attempts", SHAPE_INT},
+                                      {"STATUS", "status", SHAPE_INT},
+                                      {"CREATED", "created", SHAPE_AGO},
+                                      {"DETAIL", "detail", SHAPE_TEXT},
+                                      {NULL, NULL, SHAPE_TEXT}}};
+    return list_print(
+        cli, cli_printf(cli, "/api/v1/webhooks/%s/deliveries", cli_quote(cli, cli->args[0])), &l);
+}
+
+int cmd_queue_list(struct cli *cli)
+{
+    static const struct listing l = {{{"ROLLOUT", "id", SHAPE_TEXT},
+                                      {"PLACE", "queue_position", SHAPE_INT},
+                                      {"MODEL", "model", SHAPE_TEXT},
+                                      {"ENVIRONMENT", "environment", SHAPE_TEXT},
+                                      {"TO", "to", SHAPE_INT},
+                                      {"SUBMITTED", "created", SHAPE_AGO},
+                                      {"BY", "actor", SHAPE_TEXT},
+                                      {"WAITING", "waiting", SHAPE_TEXT},
+                                      {NULL, NULL, SHAPE_TEXT}}};
+    const char *path = cli_query(cli, "/api/v1/rollouts?queued=true", "env",
+                                 cli->n_args > 0 ? cli->args[0] : NULL);
+    return list_print(cli, cli_query(cli, path, "model", cli->n_args > 1 ? cli->args[1] : NULL),
+                      &l);
+}
+
+int cmd_freeze_list(struct cli *cli)
+{
+    static const struct listing l = {{{"ID", "id", SHAPE_TEXT},
+                                      {"TYPE", "type", SHAPE_TEXT},
+                                      {"STATE", "state", SHAPE_TEXT},
+                                      {"ENVIRONMENT", "environment", SHAPE_TEXT},
+                                      {"MODEL", "model", SHAPE_TEXT},
+                                      {"WEEKLY", "weekly", SHAPE_TEXT},
+                                      {"UNTIL", "holds_until", SHAPE_TEXT},
+                                      {"NEXT", "next", SHAPE_TEXT},
+                                      {"BY", "actor", SHAPE_TEXT},
+                                      {"REASON", "reason", SHAPE_TEXT}}};
+    return list_print(
+        cli, cli_query(cli, "/api/v1/freezes", "env", cli->n_args > 0 ? cli->args[0] : NULL), &l);
+}
+
+int cmd_quarantine_list(struct cli *cli)
+{
+    static const struct listing l = {{{"MODEL", "model", SHAPE_TEXT},
+                                      {"VERSION", "version", SHAPE_INT},
+                                      {"SINCE", "since", SHAPE_AGO},
+                                      {"ROLLOUT", "rollout", SHAPE_TEXT},
+                                      {"CAUSE", "cause", SHAPE_TEXT},
+                                      {NULL, NULL, SHAPE_TEXT}}};
+    return list_print(
+        cli, cli_printf(cli, "/api/v1/environments/%s/quarantine", cli_quote(cli, cli->args[0])),
+        &l);
+}
+
+int cmd_approval_list(struct cli *cli)
+{
+    static const struct listing l = {{{"ROLLOUT", "rollout", SHAPE_TEXT},
+                                      {"MODEL", "model", SHAPE_TEXT},
+                                      {"ENVIRONMENT", "environment", SHAPE_TEXT},
+                                      {"FROM", "from", SHAPE_INT},
+                                      {"TO", "to", SHAPE_INT},
+                                      {"STEP", "step", SHAPE_INT},
+                                      {"NEEDED", "needed", SHAPE_INT},
+                                      {"GIVEN", "given", SHAPE_WORDS},
+                                      {"BY", "actor", SHAPE_TEXT},
+                                      {"REASON", "reason", SHAPE_TEXT}}};
+    return list_print(
+        cli, cli_query(cli, "/api/v1/approvals", "env", cli->n_args > 0 ? cli->args[0] : NULL), &l);
 }

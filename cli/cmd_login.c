@@ -8,6 +8,7 @@
 
 #include "commands.h"
 #include "profile.h"
+#include "setup.h"
 #include "trust.h"
 #include "trusted.h"
 
@@ -74,10 +75,21 @@ static int login(struct cli *cli, json_t **who, struct err *e)
                             .domain = mem_strdup(domain),
                             .key_id = mem_strdup(key_id),
                             .signers = mem_strdup(signers)};
-    rc = profile_save(&fresh, e);
+    const char *context = cli->setup->context;
+    rc = profile_save(&fresh, setup_credentials(&cli->arena, context), e);
+    bool is_new = strcmp(context, "default") != 0 && !setup_of_context(cli->setup, context, "url");
+    if (rc == ERR_OK && is_new)
+        rc = setup_write(cli->setup, context, "url", fresh.url, e);
     profile_clear(p);
     *p = fresh;
     return rc;
+}
+
+/* url has no slash at its end; the one in the configuration may. */
+static bool is_same_url(const char *known, const char *url)
+{
+    size_t n = strlen(url);
+    return strncmp(known, url, n) == 0 && known[n + strspn(known + n, "/")] == '\0';
 }
 
 int cmd_login(struct cli *cli)
@@ -85,8 +97,16 @@ int cmd_login(struct cli *cli)
     struct err e = {0};
     json_t *who CLEANUP(json_decref_ptr) = NULL;
     struct profile *p = cli->profile;
+    const char *context = cli->setup->context;
+    const char *known = setup_of_context(cli->setup, context, "url");
     /* The URL is this command's argument; a pinned key is kept when it is the same registry. */
-    int rc = profile_load(p, cli->args[0], opt(cli, "token-file"), &e);
+    int rc = cli_profile(cli, cli->n_args ? cli->args[0] : NULL, &e);
+    if (rc == ERR_OK && !p->url)
+        rc = err_set(&e, ERR_INVALID, "login needs a URL: context %s has none", context);
+    if (rc == ERR_OK && known && !is_same_url(known, p->url))
+        rc = err_set(&e, ERR_INVALID,
+                     "context %s is of %s; \"mreg login %s --context NAME\" makes another one",
+                     context, known, p->url);
     if (rc == ERR_OK)
         rc = login(cli, &who, &e);
     if (rc == ERR_UNAUTHENTICATED)
@@ -107,7 +127,8 @@ int cmd_login(struct cli *cli)
 int cmd_logout(struct cli *cli)
 {
     struct err e = {0};
-    char *path CLEANUP(mem_free_ptr) = profile_path("credentials.json");
+    char *path CLEANUP(mem_free_ptr) =
+        profile_path(setup_credentials(&cli->arena, cli->setup->context));
     bool was_there = unlink(path) == 0;
     if (!was_there && errno != ENOENT) {
         err_set(&e, ERR_LOCAL_IO, "%s: %s", path, strerror(errno));

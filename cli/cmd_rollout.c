@@ -9,6 +9,7 @@
 
 #include "commands.h"
 #include "name.h"
+#include "setup.h"
 
 /* "1:30s,50%:1m,100%" as canary steps of a strategy. */
 static int strategy_steps(const char *text, json_t *strategy, struct err *e)
@@ -59,17 +60,26 @@ static int strategy_of(struct cli *cli, json_t **out, struct err *e)
     return rc;
 }
 
+/* Without a plan the server was told to change something. */
+static bool is_dry(const struct cli *cli)
+{
+    return opt_has(cli, "dry-run") || strcmp(cli->command->name, "rollout simulate") == 0;
+}
+
 static int submitted(struct cli *cli, const json_t *rollout)
 {
     const char *id = text_at(rollout, "id");
-    bool is_plan = opt_has(cli, "dry-run");
-    if (json_is_true(json_object_get(rollout, "already"))) {
+    bool is_plan = is_dry(cli);
+    bool is_already = json_is_true(json_object_get(rollout, "already"));
+    if (is_already && !*id) {
         if (cli->out.is_json)
             cli_json(cli, rollout);
         else
             out_say(&cli->out, "already so: that version is live");
         return EXIT_DONE;
     }
+    if (is_already)
+        out_say(&cli->out, "already asked for: %s", id);
     if (opt_has(cli, "watch") && !is_plan) {
         if (!cli->out.is_json)
             printf("%s\n", id);
@@ -100,15 +110,91 @@ static int submit(struct cli *cli, json_t *body, struct err *e)
         return cli_fail(cli, e);
     if (opt(cli, "reason"))
         json_object_set_new(body, "reason", json_string(opt(cli, "reason")));
-    if (opt_has(cli, "dry-run"))
+    if (is_dry(cli))
         json_object_set_new(body, "dry_run", json_true());
+    if (opt_has(cli, "hotfix"))
+        json_object_set_new(body, "hotfix", json_true());
+    if (opt(cli, "override"))
+        json_object_set_new(body, "override", targets_overrides(opt(cli, "override")));
+    if (opt(cli, "plan"))
+        json_object_set_new(body, "plan", json_string(opt(cli, "plan")));
     int rc = cli_call(cli, "POST", "/api/v1/rollouts", body, &rollout, e);
     return rc == ERR_OK ? submitted(cli, rollout) : cli_fail(cli, e);
+}
+
+/* --- sets --- */
+
+static int read_members(struct cli *cli, json_t *list, struct err *e)
+{
+    int rc = ERR_OK;
+    for (int i = 0; rc == ERR_OK && i < cli->n_args; i++) {
+        char model[NAME_MAX_BYTES * 2 + 2];
+        const char *ref = NULL;
+        rc = ref_split(cli->args[i], model, &ref, e);
+        if (rc == ERR_OK)
+            json_array_append_new(list, json_pack("{s:s, s:s}", "model", model, "version", ref));
+    }
+    return rc;
+}
+
+static int show_set(struct cli *cli, const json_t *set)
+{
+    int code = EXIT_DONE;
+    json_t *item;
+    size_t i;
+    if (cli->out.is_json) {
+        cli_json(cli, set);
+        return EXIT_DONE;
+    }
+    json_array_foreach(json_object_get(set, "items"), i, item) puts(text_at(item, "id"));
+    fflush(stdout);
+    if (json_array_size(json_object_get(set, "items")) == 0)
+        out_say(&cli->out, "already so: these versions are live");
+    else
+        out_say(&cli->out, "%s: they go live together or not at all", text_at(set, "set"));
+    json_array_foreach(json_object_get(set, "items"), i, item)
+    {
+        int one = opt_has(cli, "watch") ? watch_rollout(cli, text_at(item, "id")) : EXIT_DONE;
+        code = one > code ? one : code;
+    }
+    return code;
+}
+
+static int promote_together(struct cli *cli)
+{
+    struct err e = {0};
+    json_t *members = json_array();
+    json_t *strategy = NULL;
+    json_t *set CLEANUP(json_decref_ptr) = NULL;
+    json_t *body CLEANUP(json_decref_ptr) = json_pack("{s:o}", "together", members);
+    int rc = opt(cli, "to") ? read_members(cli, members, &e)
+                            : err_set(&e, ERR_INVALID, "--together needs --to ENVIRONMENT");
+    if (rc == ERR_OK)
+        rc = strategy_of(cli, &strategy, &e);
+    if (rc != ERR_OK)
+        return cli_fail(cli, &e);
+    json_object_set_new(body, "strategy", strategy);
+    json_object_set_new(body, "environment", json_string(opt(cli, "to")));
+    if (opt(cli, "reason"))
+        json_object_set_new(body, "reason", json_string(opt(cli, "reason")));
+    if (opt_has(cli, "hotfix"))
+        json_object_set_new(body, "hotfix", json_true());
+    if (opt(cli, "override"))
+        json_object_set_new(body, "override", targets_overrides(opt(cli, "override")));
+    rc = cli_call(cli, "POST", "/api/v1/rollouts", body, &set, &e);
+    return rc == ERR_OK ? show_set(cli, set) : cli_fail(cli, &e);
 }
 
 int cmd_promote(struct cli *cli)
 {
     struct err e = {0};
+    if (opt_has(cli, "together"))
+        return promote_together(cli);
+    if (cli->n_args != 2) {
+        err_set(&e, ERR_INVALID,
+                "promote takes MODEL[@REF] ENV; several models: --together --to ENV");
+        return cli_fail(cli, &e);
+    }
     char model[NAME_MAX_BYTES * 2 + 2];
     const char *ref = NULL;
     json_t *strategy = NULL;
@@ -123,10 +209,17 @@ int cmd_promote(struct cli *cli)
     return submit(cli, body, &e);
 }
 
+int cmd_rollout_simulate(struct cli *cli)
+{
+    return cmd_promote(cli);
+}
+
 int cmd_rollback(struct cli *cli)
 {
     struct err e = {0};
     const char *env = opt(cli, "env");
+    if (!env)
+        env = setup_get(cli, "environment", NULL);
     if (!env) {
         err_set(&e, ERR_INVALID, "rollback needs --env ENVIRONMENT");
         return cli_fail(cli, &e);
@@ -167,6 +260,8 @@ int cmd_rollout_command(struct cli *cli)
     json_t *answer CLEANUP(json_decref_ptr) = NULL;
     if (step)
         json_object_set_new(body, "expected_step", json_integer(step));
+    if (opt(cli, "for"))
+        json_object_set_new(body, "for", json_string(opt(cli, "for")));
     int rc = cli_call(cli, "POST",
                       cli_printf(cli, "/api/v1/rollouts/%s/commands", cli_quote(cli, cli->args[0])),
                       body, &answer, &e);

@@ -1,20 +1,27 @@
 /*
- * The command line: finds the command in the tables, parses options in any position, prints help
- * from the same tables. Knows no command by name.
+ * The command line: finds the command in the tables, parses options in any position. Knows no
+ * command by name.
  */
 #include <stdio.h>
 #include <string.h>
 
 #include "cli.h"
 
-#define MAX_COMMANDS 128
-
 const struct option global_options[] = {
+    {"output", 'o', "FORMAT", "table, wide, json, ndjson, yaml, name, id or plain"},
     {"json", 0, NULL, "print one JSON object, also on failure"},
+    {"columns", 0, "LIST", "only these columns or members, as in NAME,VERSIONS"},
+    {"no-header", 0, NULL, "tables without heads"},
+    {"color", 0, "WHEN", "auto, always or never"},
+    {"accessible", 0, NULL, "nothing is drawn over, words instead of faint colours"},
     {"quiet", 'q', NULL, "no talk on stderr"},
-    {"registry", 0, "URL", "registry to talk to (else MREG_URL, else the login)"},
-    {"token-file", 0, "FILE", "file that holds the token (else MREG_TOKEN, else the login)"},
+    {"debug", 0, NULL, "say each call on stderr"},
+    {"context", 0, "CONTEXT", "context to use (else MREG_CONTEXT, .mreg, \"mreg context use\")"},
+    {"registry", 0, "URL", "registry to talk to (else MREG_URL, else the context's)"},
+    {"token-file", 0, "FILE", "file that holds the token (else MREG_TOKEN, else the context's)"},
     {"yes", 'y', NULL, "answer yes to questions"},
+    {"confirm", 0, "NAME", "the name that a question wants typed (repeatable)"},
+    {"no-input", 0, NULL, "never ask"},
     {"help", 'h', NULL, "show help for the command"},
     {NULL, 0, NULL, NULL},
 };
@@ -47,14 +54,25 @@ static const struct option *find_in(const struct option *o, const struct written
     return NULL;
 }
 
+const struct option *opt_find(const struct option *list, const char *name)
+{
+    const struct written w = {.name = name, .n = strlen(name)};
+    return find_in(list, &w);
+}
+
 static const struct option *find_option(const struct cli *cli, const struct written *w)
 {
     const struct option *o = cli->command ? find_in(cli->command->options, w) : NULL;
     return o ? o : find_in(global_options, w);
 }
 
-static size_t list_commands(const struct command *const *tables,
-                            const struct command *list[MAX_COMMANDS])
+const struct option *opt_written(const struct cli *cli, const char *text)
+{
+    const struct written w = read_written(text);
+    return find_option(cli, &w);
+}
+
+size_t opt_commands(const struct command *const *tables, const struct command *list[MAX_COMMANDS])
 {
     size_t n = 0;
     for (; *tables; tables++)
@@ -68,7 +86,7 @@ static const struct command *find_command(const struct command *const *tables,
                                           const char *const *words, int n_words, int *used)
 {
     const struct command *list[MAX_COMMANDS];
-    size_t n = list_commands(tables, list);
+    size_t n = opt_commands(tables, list);
     char two[128] = "";
     if (n_words > 1)
         snprintf(two, sizeof two, "%s %s", words[0], words[1]);
@@ -92,7 +110,7 @@ static const struct command *find_command(const struct command *const *tables,
 static bool takes_value(const struct command *const *tables, const struct written *w)
 {
     const struct command *list[MAX_COMMANDS];
-    size_t n = list_commands(tables, list);
+    size_t n = opt_commands(tables, list);
     const struct option *o = find_in(global_options, w);
     for (size_t i = 0; i < n && !o; i++)
         o = find_in(list[i]->options, w);
@@ -102,7 +120,7 @@ static bool takes_value(const struct command *const *tables, const struct writte
 static bool is_noun(const struct command *const *tables, const char *word)
 {
     const struct command *list[MAX_COMMANDS];
-    size_t n = list_commands(tables, list);
+    size_t n = opt_commands(tables, list);
     size_t length = strlen(word);
     for (size_t i = 0; i < n; i++)
         if (strncmp(list[i]->name, word, length) == 0 && list[i]->name[length] == ' ')
@@ -115,7 +133,7 @@ static int unknown_command(struct cli *cli, const struct command *const *tables,
 {
     const struct command *list[MAX_COMMANDS];
     const char *names[MAX_COMMANDS + 1];
-    size_t n = list_commands(tables, list);
+    size_t n = opt_commands(tables, list);
     for (size_t i = 0; i < n; i++) /* of "rollout pause" the noun: the verb has its own error */
         names[i] = arena_copy(&cli->arena, list[i]->name, strcspn(list[i]->name, " "));
     names[n] = NULL;
@@ -215,7 +233,7 @@ static int missing_verb(const struct command *const *tables, struct cli *cli, co
                        cli->noun, cli->noun);
     const struct command *list[MAX_COMMANDS];
     const char *verbs[MAX_COMMANDS + 1];
-    size_t n = list_commands(tables, list);
+    size_t n = opt_commands(tables, list);
     size_t length = strlen(cli->noun);
     size_t n_verbs = 0;
     for (size_t i = 0; i < n; i++)
@@ -230,6 +248,32 @@ static int missing_verb(const struct command *const *tables, struct cli *cli, co
                    verb, cli->noun);
 }
 
+static const char *aliased(const char *word)
+{
+    for (const struct command_alias *a = command_aliases; a->alias; a++)
+        if (strcmp(a->alias, word) == 0)
+            return a->name;
+    return word;
+}
+
+int opt_first_word(int argc, char **argv, const struct command *const *tables)
+{
+    int at[2] = {0, 0};
+    return first_words(argc, argv, tables, at) ? at[0] : 0;
+}
+
+const struct command *opt_of_word(const struct command *const *tables, const char *word)
+{
+    const struct command *list[MAX_COMMANDS];
+    size_t n = opt_commands(tables, list);
+    const char *name = aliased(word);
+    size_t length = strlen(name);
+    for (size_t i = 0; i < n; i++)
+        if (strncmp(list[i]->name, name, length) == 0 && strchr(" ", list[i]->name[length]))
+            return list[i];
+    return NULL;
+}
+
 /* The command's words: the first arguments that are no options. */
 static int pick_command(struct cli *cli, int argc, char **argv, const struct command *const *tables,
                         struct err *e)
@@ -242,6 +286,7 @@ static int pick_command(struct cli *cli, int argc, char **argv, const struct com
         words[i] = argv[at[i]];
     if (n == 0)
         return ERR_OK;
+    words[0] = aliased(words[0]);
     cli->command = find_command(tables, words, n, &used);
     if (!cli->command && is_noun(tables, words[0])) {
         cli->noun = words[0];
@@ -304,50 +349,4 @@ const char *opt(const struct cli *cli, const char *name)
 bool opt_has(const struct cli *cli, const char *name)
 {
     return opt(cli, name) != NULL;
-}
-
-static void print_option(const struct option *o)
-{
-    char left[64];
-    snprintf(left, sizeof left, "--%s%s%s", o->name, o->value ? " " : "", o->value ? o->value : "");
-    printf("  %c%c %-26s %s\n", o->letter ? '-' : ' ', o->letter ? o->letter : ' ', left, o->help);
-}
-
-static void print_summaries(const struct command *const *tables, const char *noun)
-{
-    const struct command *list[MAX_COMMANDS];
-    size_t n = list_commands(tables, list);
-    size_t length = noun ? strlen(noun) : 0;
-    for (size_t i = 0; i < n; i++) {
-        if (noun && (strncmp(list[i]->name, noun, length) != 0 || list[i]->name[length] != ' '))
-            continue;
-        char left[64];
-        snprintf(left, sizeof left, "%s%s%s", list[i]->name, *list[i]->args ? " " : "",
-                 list[i]->args);
-        printf("  %-38s %s\n", left, list[i]->summary);
-    }
-}
-
-void opt_help_noun(const struct command *const *tables, const char *noun)
-{
-    printf("usage: mreg %s VERB ...\n\n", noun);
-    print_summaries(tables, noun);
-}
-
-void opt_help(const struct command *const *tables, const struct command *command)
-{
-    if (!command) {
-        puts("usage: mreg COMMAND ...\n");
-        print_summaries(tables, NULL);
-        puts("\noptions of every command:");
-    } else {
-        printf("usage: mreg %s%s%s\n\n%s\n\nexample:\n  %s\n\noptions:\n", command->name,
-               *command->args ? " " : "", command->args, command->summary, command->example);
-        for (const struct option *o = command->options; o && o->name; o++)
-            print_option(o);
-    }
-    for (const struct option *o = global_options; o->name; o++)
-        print_option(o);
-    if (!command)
-        puts("\n\"mreg help COMMAND\" shows one command. First: mreg login URL --token-file FILE");
 }

@@ -1,5 +1,5 @@
 /*
- * Terminal or pipe: tables, tones, relative times. Knows nothing of commands or the registry.
+ * Terminal or pipe: tones, sizes, relative times. Knows nothing of commands or the registry.
  */
 #include "out.h"
 
@@ -24,16 +24,51 @@ static int terminal_width(void)
     return 80;
 }
 
-void out_init(struct out *o)
+const char *const out_formats[] = {"auto", "table", "wide", "json",  "ndjson",
+                                   "yaml", "name",  "id",   "plain", NULL};
+
+void out_set_format(struct out *o, enum format format)
+{
+    o->format = format;
+    o->is_json = format >= FORMAT_JSON && format <= FORMAT_ID;
+}
+
+static bool is_set(const char *variable)
+{
+    const char *value = getenv(variable);
+    return value && *value;
+}
+
+void out_set_colour(struct out *o, const char *when)
 {
     const char *term = getenv("TERM");
-    const char *no_colour = getenv("NO_COLOR");
+    const char *force = getenv("CLICOLOR_FORCE");
+    bool is_forced = force && *force && strcmp(force, "0") != 0;
+    bool is_refused = is_set("NO_COLOR") || (term && strcmp(term, "dumb") == 0);
+    bool is_always = strcmp(when, "always") == 0;
+    bool is_auto = strcmp(when, "auto") == 0;
+    o->has_colour = is_always || (is_auto && (is_forced || (o->stdout_is_tty && !is_refused)));
+    o->stderr_has_colour =
+        is_always || (is_auto && (is_forced || (o->stderr_is_tty && !is_refused)));
+}
+
+bool out_is_aligned(const struct out *o)
+{
+    return o->format == FORMAT_TABLE || o->format == FORMAT_WIDE ||
+           (o->format == FORMAT_AUTO && o->stdout_is_tty);
+}
+
+bool out_tells_errors(const struct out *o)
+{
+    return o->is_json && o->format != FORMAT_NAME && o->format != FORMAT_ID;
+}
+
+void out_init(struct out *o)
+{
     *o = (struct out){.columns = terminal_width()};
     o->stdout_is_tty = isatty(STDOUT_FILENO);
     o->stderr_is_tty = isatty(STDERR_FILENO);
-    bool may_colour = !(no_colour && *no_colour) && !(term && strcmp(term, "dumb") == 0);
-    o->has_colour = o->stdout_is_tty && may_colour;
-    o->stderr_has_colour = o->stderr_is_tty && may_colour;
+    out_set_colour(o, "auto");
 }
 
 void out_say(const struct out *o, const char *fmt, ...)
@@ -58,7 +93,8 @@ static const char *tone_code(enum tone tone)
 
 const char *out_on(const struct out *o, enum tone tone)
 {
-    return o->has_colour ? tone_code(tone) : "";
+    bool is_hard_to_read = tone == TONE_FAINT && o->is_accessible;
+    return o->has_colour && !is_hard_to_read ? tone_code(tone) : "";
 }
 
 const char *out_err_on(const struct out *o, enum tone tone)
@@ -87,16 +123,24 @@ const char *out_off(const struct out *o)
     return o->has_colour ? "\033[0m" : "";
 }
 
+/* SOURCE_DATE_EPOCH makes output that can be compared. */
+static int64_t now_seconds(void)
+{
+    const char *fixed = getenv("SOURCE_DATE_EPOCH");
+    int64_t n = fixed && *fixed ? strtoll(fixed, NULL, 10) : 0;
+    return n > 0 ? n : (int64_t)time(NULL);
+}
+
 const char *out_ago(const struct out *o, const char *text, char buffer[40])
 {
     int64_t ms;
     if (!text || !*text)
         return "";
-    if (!o->stdout_is_tty || when_parse(text, &ms, NULL) != ERR_OK) {
+    if (!out_is_aligned(o) || when_parse(text, &ms, NULL) != ERR_OK) {
         snprintf(buffer, 40, "%s", text);
         return buffer;
     }
-    int64_t seconds = (int64_t)time(NULL) - ms / 1000;
+    int64_t seconds = now_seconds() - ms / 1000;
     static const struct {
         int64_t unit;
         const char *word;
@@ -122,114 +166,4 @@ const char *out_bytes(int64_t n, char buffer[24])
     }
     snprintf(buffer, 24, unit && value < 99.95 ? "%.1f %s" : "%.0f %s", value, units[unit]);
     return buffer;
-}
-
-void table_init(struct table *t, const struct out *o, int n, const char *const *heads)
-{
-    *t = (struct table){.out = o, .n_columns = n};
-    for (int i = 0; i < n; i++)
-        table_cell(t, TONE_FAINT, heads[i]);
-}
-
-void table_cell(struct table *t, enum tone tone, const char *text)
-{
-    if (t->n_cells == t->cap) {
-        t->cap = t->cap ? t->cap * 2 : 64;
-        t->cells = mem_resize(t->cells, t->cap, sizeof *t->cells);
-        t->tones = mem_resize(t->tones, t->cap, sizeof *t->tones);
-    }
-    t->cells[t->n_cells] = out_clean(arena_strdup(&t->arena, text && *text ? text : "-"));
-    t->tones[t->n_cells++] = tone;
-}
-
-void table_cellf(struct table *t, enum tone tone, const char *fmt, ...)
-{
-    char text[512];
-    va_list ap;
-    va_start(ap, fmt);
-    vsnprintf(text, sizeof text, fmt, ap);
-    va_end(ap);
-    table_cell(t, tone, text);
-}
-
-/* Width on screen: bytes that start a UTF-8 character. */
-static int text_width(const char *s)
-{
-    int n = 0;
-    for (; *s; s++)
-        n += ((unsigned char)*s & 0xc0) != 0x80;
-    return n;
-}
-
-/* Bytes of the first n characters of s. */
-static int text_bytes(const char *s, int n)
-{
-    int i = 0;
-    for (; s[i]; i++)
-        if (((unsigned char)s[i] & 0xc0) != 0x80 && n-- == 0)
-            break;
-    return i;
-}
-
-static void print_cell(const struct table *t, size_t at, int width, bool is_last)
-{
-    const char *text = t->cells[at];
-    int n = text_width(text);
-    bool is_cut = n > width;
-    int bytes = text_bytes(text, is_cut ? width - 1 : n);
-    printf("%s%.*s%s%s%*s", out_on(t->out, t->tones[at]), bytes, text, is_cut ? "…" : "",
-           out_off(t->out), is_last || is_cut ? 0 : width - n, "");
-}
-
-static void print_row(const struct table *t, size_t row, const int *widths)
-{
-    for (int c = 0; c < t->n_columns; c++) {
-        size_t at = row * (size_t)t->n_columns + (size_t)c;
-        bool is_last = c + 1 == t->n_columns;
-        if (t->out->stdout_is_tty)
-            print_cell(t, at, widths[c], is_last);
-        else
-            fputs(t->cells[at], stdout);
-        fputs(is_last ? "\n" : t->out->stdout_is_tty ? "  " : "\t", stdout);
-    }
-}
-
-/* Takes from the widest column until the rows fit; no column goes below 6. */
-static void fit_widths(int *widths, int n, int columns)
-{
-    int total = 2 * (n - 1);
-    for (int c = 0; c < n; c++)
-        total += widths[c];
-    for (; total > columns; total--) {
-        int widest = 0;
-        for (int c = 1; c < n; c++)
-            if (widths[c] > widths[widest])
-                widest = c;
-        if (widths[widest] <= 6)
-            return;
-        widths[widest]--;
-    }
-}
-
-void table_print(struct table *t)
-{
-    int widths[TABLE_MAX_COLUMNS] = {0};
-    size_t columns = (size_t)t->n_columns;
-    for (size_t i = 0; i < t->n_cells; i++) {
-        int w = text_width(t->cells[i]);
-        if (w > widths[i % columns])
-            widths[i % columns] = w;
-    }
-    fit_widths(widths, t->n_columns, t->out->columns);
-    for (size_t row = t->out->stdout_is_tty ? 0 : 1; row < t->n_cells / columns; row++)
-        print_row(t, row, widths);
-    table_clear(t);
-}
-
-void table_clear(struct table *t)
-{
-    free(t->cells);
-    free(t->tones);
-    arena_clear(&t->arena);
-    *t = (struct table){.out = t->out};
 }

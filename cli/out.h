@@ -11,8 +11,27 @@
 
 enum tone { TONE_PLAIN, TONE_GOOD, TONE_BAD, TONE_WARN, TONE_FAINT, TONE_STRONG };
 
+/* What -o says. */
+enum format {
+    FORMAT_AUTO, /* a terminal gets a table, a pipe plain lines */
+    FORMAT_TABLE,
+    FORMAT_WIDE,
+    FORMAT_JSON,
+    FORMAT_NDJSON,
+    FORMAT_YAML,
+    FORMAT_NAME,
+    FORMAT_ID,
+    FORMAT_PLAIN,
+    FORMAT_COUNT
+};
+
 struct out {
-    bool is_json;
+    bool is_json;       /* the result goes through cli_json, in one of the formats from JSON on */
+    bool is_accessible; /* nothing is drawn over, no faint text */
+    bool is_headless;   /* tables without heads */
+    enum format format;
+    const char *wanted; /* columns of tables: "NAME,VERSIONS"; NULL: all */
+    char *fault;        /* OUT_FAULT_BYTES: what is wrong with `wanted`; "" if nothing */
     bool is_quiet;
     bool stdout_is_tty;
     bool stderr_is_tty;
@@ -23,6 +42,15 @@ struct out {
 
 /* Looks at the terminal and the environment (NO_COLOR, TERM, COLUMNS). */
 void out_init(struct out *o);
+/* NULL-terminated names of the formats, as -o takes them. */
+extern const char *const out_formats[];
+void out_set_format(struct out *o, enum format format);
+/* Colour "always", "never" or "auto": as a terminal and the environment say. */
+void out_set_colour(struct out *o, const char *when);
+/* True if tables are aligned under heads, not lines with tabs. */
+bool out_is_aligned(const struct out *o);
+/* True if failures are told as an object on stdout, too. */
+bool out_tells_errors(const struct out *o);
 /* Talk on stderr; not with --quiet or --json. */
 void out_say(const struct out *o, const char *fmt, ...) PRINTF_LIKE(2, 3);
 /* Start and end sequences of a tone for a stream ("" without colour). */
@@ -40,6 +68,7 @@ const char *out_ago(const struct out *o, const char *text, char buffer[40]);
 const char *out_bytes(int64_t n, char buffer[24]);
 
 #define TABLE_MAX_COLUMNS 10
+#define OUT_FAULT_BYTES 160
 
 /* Collects rows. A terminal gets them aligned, with heads, and cut to its width (the widest columns
  * give way first); a pipe gets them whole and tab-separated, without heads. */
@@ -56,7 +85,8 @@ void table_init(struct table *t, const struct out *o, int n, const char *const *
 /* Adds a cell to the row under construction; rows are full after n_columns cells. */
 void table_cell(struct table *t, enum tone tone, const char *text);
 void table_cellf(struct table *t, enum tone tone, const char *fmt, ...) PRINTF_LIKE(3, 4);
-/* Prints to stdout and frees. */
+/* Prints to stdout, the wanted columns in their order, and frees. A column that is not there is a
+ * fault of the command line: nothing is printed, out->fault says it. */
 void table_print(struct table *t);
 /* Frees without printing. */
 void table_clear(struct table *t);

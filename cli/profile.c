@@ -4,6 +4,8 @@
  */
 #include "profile.h"
 
+#include "helper.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <pwd.h>
@@ -123,9 +125,9 @@ static void set_string(char **field, const char *value)
     *field = copy;
 }
 
-static int load_file(struct profile *p, struct err *e)
+static int load_file(struct profile *p, const char *name, struct err *e)
 {
-    char *path CLEANUP(mem_free_ptr) = profile_path("credentials.json");
+    char *path CLEANUP(mem_free_ptr) = profile_path(name);
     char *text CLEANUP(mem_free_ptr) = NULL;
     json_t *j CLEANUP(json_decref_ptr) = NULL;
     struct stat st;
@@ -184,26 +186,55 @@ static int use_token_file(struct profile *p, const char *path, struct err *e)
     return rc == ERR_OK ? use_token(p, trimmed(text), path, e) : rc;
 }
 
-int profile_load(struct profile *p, const char *url, const char *token_file, struct err *e)
+static int load_token(struct profile *p, const struct profile_wish *wish, struct err *e)
 {
-    int rc = load_file(p, e);
-    if (rc != ERR_OK)
-        return rc;
-    use_url(p, url ? url : getenv("MREG_URL"));
     const char *token = getenv("MREG_TOKEN");
     const char *file = getenv("MREG_TOKEN_FILE");
-    if (token_file)
-        return use_token_file(p, token_file, e);
+    if (wish->token_file)
+        return use_token_file(p, wish->token_file, e);
     if (token && *token)
         return use_token(p, token, "MREG_TOKEN", e);
-    return file && *file ? use_token_file(p, file, e) : ERR_OK;
+    if (file && *file)
+        return use_token_file(p, file, e);
+    return wish->context_token_file ? use_token_file(p, wish->context_token_file, e) : ERR_OK;
+}
+
+int profile_load(struct profile *p, const struct profile_wish *wish, struct err *e)
+{
+    struct profile_wish w = *wish;
+    int rc = load_file(p, w.credentials, e);
+    if (rc != ERR_OK)
+        return rc;
+    use_url(p, w.context_url);
+    char *own CLEANUP(mem_free_ptr) = mem_strdup(p->url);
+    use_url(p, w.url);
+    bool is_own = !own || (p->url && strcmp(own, p->url) == 0);
+    if (is_own)
+        set_string(&p->helper, w.helper);
+    p->is_protected = is_own && w.is_protected;
+    if (!is_own)
+        w.context_token_file = NULL;
+    set_string(&p->ca, w.ca);
+    return load_token(p, &w, e);
+}
+
+int profile_need_token(struct profile *p, const char *context, struct err *e)
+{
+    char *text CLEANUP(mem_free_ptr) = NULL;
+    if (p->token || !p->helper)
+        return ERR_OK;
+    int rc = helper_run(p->helper, p->url, context, &text, e);
+    return rc == ERR_OK ? use_token(p, trimmed(text), "what the helper printed", e) : rc;
 }
 
 bool profile_odd_variable(char *const *environment, size_t *i, char variable[64], const char **near)
 {
-    static const char *const ours[] = {"MREG_URL", "MREG_TOKEN", "MREG_TOKEN_FILE", NULL};
+    static const char *const ours[] = {
+        "MREG_URL", "MREG_TOKEN", "MREG_TOKEN_FILE", "MREG_CONTEXT",    "MREG_OUTPUT",
+        "MREG_CA",  "MREG_DEBUG", "MREG_COMMAND",    "MREG_ACCESSIBLE", NULL};
     static const char *const others[] = {"MREG_REGISTRY_", "MREG_SERVER_",  "MREG_LIMITS_",
-                                         "MREG_STORE_",    "MREG_ROLLOUT_", "MREG_LOG_"};
+                                         "MREG_STORE_",    "MREG_ROLLOUT_", "MREG_LOG_",
+                                         "MREG_WEBHOOK_",  "MREG_CI_"};
     for (; environment[*i]; ++*i) {
         const char *text = environment[*i];
         size_t n = strcspn(text, "=");
@@ -222,11 +253,11 @@ bool profile_odd_variable(char *const *environment, size_t *i, char variable[64]
     return false;
 }
 
-int profile_save(const struct profile *p, struct err *e)
+int profile_save(const struct profile *p, const char *name, struct err *e)
 {
-    char *path CLEANUP(mem_free_ptr) = profile_path("credentials.json");
+    char *path CLEANUP(mem_free_ptr) = profile_path(name);
     json_t *j CLEANUP(json_decref_ptr) =
-        json_pack("{s:s, s:s, s:s*, s:s*, s:s*}", "url", p->url, "token", p->token, "domain",
+        json_pack("{s:s, s:s*, s:s*, s:s*, s:s*}", "url", p->url, "token", p->token, "domain",
                   p->domain, "allowed_signers", p->signers, "key_id", p->key_id);
     char *text CLEANUP(mem_free_ptr) = json_dumps(j, JSON_INDENT(2));
     if (!text)
@@ -243,5 +274,7 @@ void profile_clear(struct profile *p)
     free(p->domain);
     free(p->signers);
     free(p->key_id);
+    free(p->helper);
+    free(p->ca);
     *p = (struct profile){0};
 }

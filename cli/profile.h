@@ -1,6 +1,6 @@
 /*
  * Whom we talk to: URL, token and the pinned keys of the registry, from options, environment and
- * the credential file (${XDG_CONFIG_HOME:-~/.config}/mreg/credentials.json, 0600).
+ * the credential files (${XDG_CONFIG_HOME:-~/.config}/mreg/credentials*.json, 0600).
  */
 #ifndef MREG_PROFILE_H
 #define MREG_PROFILE_H
@@ -10,21 +10,36 @@
 #include "json.h"
 
 struct profile {
-    char *url;     /* heap, or NULL */
-    char *token;   /* heap, or NULL */
-    char *domain;  /* of the pinned key; heap, or NULL */
-    char *signers; /* pinned allowed_signers text; heap, or NULL */
-    char *key_id;  /* pinned fingerprint; heap, or NULL */
+    char *url;         /* heap, or NULL */
+    char *token;       /* heap, or NULL */
+    char *domain;      /* of the pinned key; heap, or NULL */
+    char *signers;     /* pinned allowed_signers text; heap, or NULL */
+    char *key_id;      /* pinned fingerprint; heap, or NULL */
+    char *helper;      /* command that prints the token, if there is no other; heap, or NULL */
+    char *ca;          /* file of certificates to trust; heap, or NULL */
+    bool is_protected; /* changes want the context's name and a reason */
 };
 
-/* Reads the credential file and the environment; url and token_file (may be NULL) come from options
- * and win. For the URL: option, MREG_URL, login. For the token: option, MREG_TOKEN,
- * MREG_TOKEN_FILE, login. A URL that is not the logged-in one gets neither the stored token nor its
- * keys. ERR_INVALID: unsafe or damaged file or token; ERR_LOCAL_IO. */
-MUST_USE int profile_load(struct profile *p, const char *url, const char *token_file,
-                          struct err *e);
-/* Writes the credential file (0600, replaced atomically, synced). ERR_LOCAL_IO. */
-MUST_USE int profile_save(const struct profile *p, struct err *e);
+/* What decides whom we talk to; any member may be NULL. */
+struct profile_wish {
+    const char *url;         /* option, MREG_URL or the command's argument: wins */
+    const char *context_url; /* of the context */
+    const char *credentials; /* name of the credential file */
+    const char *token_file;  /* option: wins */
+    const char *ca;
+    /* Of the context: only for its own registry. */
+    const char *context_token_file, *helper;
+    bool is_protected;
+};
+
+/* Reads the credential file and the token. A URL that is not the context's gets neither its token
+ * nor its keys, helper and protection. ERR_INVALID: unsafe or damaged file or token; ERR_LOCAL_IO.
+ */
+MUST_USE int profile_load(struct profile *p, const struct profile_wish *wish, struct err *e);
+/* The token if there is one, else what the helper prints. ERR_LOCAL_IO: the helper failed. */
+MUST_USE int profile_need_token(struct profile *p, const char *context, struct err *e);
+/* Writes the credential file of that name (0600, replaced atomically, synced). ERR_LOCAL_IO. */
+MUST_USE int profile_save(const struct profile *p, const char *name, struct err *e);
 void profile_clear(struct profile *p);
 /* A variable of the environment that looks like ours (MREG_...) but is neither one of the command
  * nor one of the server: its name in `variable`, the nearest known one in *near (or NULL). Starts

@@ -52,7 +52,7 @@ static void draw(struct progress *p, int64_t now)
 void progress_add(struct progress *p, int64_t n)
 {
     p->done += n;
-    if (is_silent(p) || !p->out->stderr_is_tty)
+    if (is_silent(p) || !p->out->stderr_is_tty || p->out->is_accessible)
         return;
     int64_t now = clock_ms();
     if (now - p->started_ms >= 200 && now - p->drawn_ms >= 100)

@@ -16,7 +16,10 @@ struct remote {
     CURL *curl;
     char *url;
     char *authorization; /* header line, or NULL */
+    char *ca;
+    bool is_loud;
     char problem_id[64];
+    long patience_ms; /* of one call */
 };
 
 int remote_new(const char *url, const char *token, struct remote **out, struct err *e)
@@ -44,7 +47,19 @@ void remote_free(struct remote *r)
     curl_easy_cleanup(r->curl);
     free(r->url);
     free(r->authorization);
+    free(r->ca);
     free(r);
+}
+
+void remote_trust(struct remote *r, const char *ca_file)
+{
+    free(r->ca);
+    r->ca = mem_strdup(ca_file);
+}
+
+void remote_debug(struct remote *r, bool is_on)
+{
+    r->is_loud = is_on;
 }
 
 const char *remote_authorization(const struct remote *r)
@@ -73,6 +88,28 @@ void remote_prepare(const struct remote *r, void *curl, const char *path, void *
     curl_easy_setopt(c, CURLOPT_LOW_SPEED_TIME, 300L);
     curl_easy_setopt(c, CURLOPT_USERAGENT, "mreg/" MREG_VERSION);
     curl_easy_setopt(c, CURLOPT_HTTPHEADER, headers);
+    if (r->ca)
+        curl_easy_setopt(c, CURLOPT_CAINFO, r->ca);
+    if (r->is_loud)
+        fprintf(stderr, "debug: %s\n", url);
+}
+
+/* What came of a call, for --debug. */
+static void debug_answer(const struct remote *r, const char *method, CURLcode code)
+{
+    double seconds = 0;
+    long status = 0;
+    if (!r->is_loud)
+        return;
+    curl_easy_getinfo(r->curl, CURLINFO_TOTAL_TIME, &seconds);
+    curl_easy_getinfo(r->curl, CURLINFO_RESPONSE_CODE, &status);
+    fprintf(stderr, "debug: %s: %s, status %ld, %.0f ms\n", method, curl_easy_strerror(code),
+            status, seconds * 1000);
+}
+
+void remote_hurry(struct remote *r, long ms)
+{
+    r->patience_ms = ms;
 }
 
 const char *remote_problem_id(const struct remote *r)
@@ -167,7 +204,8 @@ int remote_call(struct remote *r, const char *method, const char *path, const js
         curl_easy_reset(r->curl);
         remote_prepare(r, r->curl, path, headers);
         curl_easy_setopt(r->curl, CURLOPT_CUSTOMREQUEST, method);
-        curl_easy_setopt(r->curl, CURLOPT_TIMEOUT_MS, 600000L);
+        curl_easy_setopt(r->curl, CURLOPT_TIMEOUT_MS,
+                         r->patience_ms > 0 ? r->patience_ms : 600000L);
         curl_easy_setopt(r->curl, CURLOPT_WRITEFUNCTION, remote_on_answer);
         curl_easy_setopt(r->curl, CURLOPT_WRITEDATA, answer);
         if (is_mutation) {
@@ -175,6 +213,7 @@ int remote_call(struct remote *r, const char *method, const char *path, const js
             curl_easy_setopt(r->curl, CURLOPT_POSTFIELDS, text ? text : "");
         }
         code = curl_easy_perform(r->curl);
+        debug_answer(r, method, code);
         if (code != CURLE_SEND_ERROR && code != CURLE_RECV_ERROR && code != CURLE_GOT_NOTHING)
             break;
     }

@@ -14,6 +14,10 @@ struct remote;
 /* url without a trailing slash ("http://127.0.0.1:7070"); token may be NULL. Both copied. */
 MUST_USE int remote_new(const char *url, const char *token, struct remote **out, struct err *e);
 void remote_free(struct remote *r);
+/* Trusts the certificates in a file (copied; NULL: the system's). */
+void remote_trust(struct remote *r, const char *ca_file);
+/* Says each call on stderr, without secrets. */
+void remote_debug(struct remote *r, bool is_on);
 
 /* One call of at most ten minutes. body (may be NULL) is sent as JSON, a mutation with an
  * Idempotency-Key, so that it can be repeated when the connection breaks (3 tries). The answer's
@@ -22,6 +26,8 @@ void remote_free(struct remote *r);
  * gives. */
 MUST_USE int remote_call(struct remote *r, const char *method, const char *path, const json_t *body,
                          struct buf *answer, struct err *e);
+/* From now on a call lasts at most ms. */
+void remote_hurry(struct remote *r, long ms);
 /* Request id of the last problem that the server told, or "". Valid until the next call. */
 const char *remote_problem_id(const struct remote *r);
 

@@ -16,6 +16,10 @@
     {                                                                          \
         "at", 0, "TIME", "as it was then (2026-05-03 or 2026-05-03T10:00:00Z)" \
     }
+#define DRAW_AGAIN                                          \
+    {                                                       \
+        "watch", 'w', NULL, "show it again when it changes" \
+    }
 #define WATCH                                         \
     {                                                 \
         "watch", 'w', NULL, "follow it until it ends" \
@@ -23,6 +27,10 @@
 #define TIMEOUT                                                              \
     {                                                                        \
         "timeout", 0, "DURATION", "stop following after this long (exit 11)" \
+    }
+#define UNTIL_APPROVAL                                                                  \
+    {                                                                                   \
+        "until-approval", 0, NULL, "stop following when people have to agree (exit 14)" \
     }
 #define POLICY                                                                     \
     {                                                                              \
@@ -38,7 +46,7 @@
     }
 
 static const struct option reason_options[] = {REASON, END};
-static const struct option limit_options[] = {LIMIT, END};
+static const struct option limit_options[] = {LIMIT, DRAW_AGAIN, END};
 static const struct option push_options[] = {
     {"alias", 'a', "NAME", "set this alias on the version (repeatable)"},
     {"metric", 'm', "NAME=VALUE", "a metric of this version (repeatable)"},
@@ -59,15 +67,21 @@ static const struct option show_options[] = {AT, END};
 static const struct option history_options[] = {
     {"env", 'e', "ENV", "only this environment"}, AT, LIMIT, END};
 static const struct option status_options[] = {
-    {"env", 'e', "ENV", "only this environment"}, AT, END};
+    {"env", 'e', "ENV", "only this environment"}, AT, DRAW_AGAIN, END};
 static const struct option promote_options[] = {
     {"strategy", 's', "NAME", "canary, rolling or all-at-once instead of the policy's"},
     {"steps", 0, "LIST", "canary steps: nodes or percent with bake time, 1:30s,50%:1m,100%"},
     POLICY,
     {"dry-run", 'n', NULL, "show the plan, change nothing"},
+    {"plan", 0, "TOKEN", "only if nothing changed since --dry-run gave this token"},
+    {"hotfix", 0, NULL, "to the front of the queue; the active rollout is aborted"},
+    {"together", 0, NULL, "all arguments are models: they go live together or not at all"},
+    {"to", 0, "ENV", "with --together: the environment"},
+    {"override", 0, "LIST", "pass over freeze, stop, budget, quarantine or dependency"},
     REASON,
     WATCH,
     TIMEOUT,
+    UNTIL_APPROVAL,
     END};
 static const struct option rollback_options[] = {
     {"env", 'e', "ENV", "environment to roll back in"},
@@ -81,6 +95,7 @@ static const struct option rollout_list_options[] = {{"env", 'e', "ENV", "only t
                                                      {"model", 0, "MODEL", "only this model"},
                                                      {"active", 0, NULL, "only running ones"},
                                                      LIMIT,
+                                                     DRAW_AGAIN,
                                                      END};
 static const struct option rollout_options[] = {
     {"step", 0, "N", "refuse if the rollout is at another step"}, REASON, END};
@@ -89,16 +104,39 @@ static const struct option rollout_promote_options[] = {
     {"step", 0, "N", "refuse if the rollout is at another step"},
     REASON,
     END};
-static const struct option watch_options[] = {TIMEOUT, END};
+static const struct option watch_options[] = {
+    TIMEOUT,
+    UNTIL_APPROVAL,
+    {"plain", 0, NULL, "a line for each change, as in a pipe, instead of a picture"},
+    END};
 static const struct option policy_options[] = {POLICY, REASON, END};
 static const struct option node_add_options[] = {
     {"url", 0, "URL", "admin (and inference) address"},
     {"root", 0, "FOLDER", "model repository folder of this node, as this server sees it"},
-    {"driver", 0, "NAME", "serving software's protocol (v2)"},
+    {"driver", 0, "NAME", "serving software: v2 (MLServer) or triton (v2)"},
     {"infer-url", 0, "URL", "inference address if another"},
     {"metrics-url", 0, "URL", "metrics address if not URL/metrics"},
     {"label", 'l', "NAME=VALUE", "a label (repeatable)"},
     REASON,
+    END};
+static const struct option drain_options[] = {{"unload", 0, NULL, "also unload its models"},
+                                              {"wait", 0, NULL, "until it is out of service"},
+                                              TIMEOUT,
+                                              REASON,
+                                              END};
+static const struct option adopt_options[] = {
+    {"serve-as", 0, "NAME", "name under which the node serves it, if not made from the model's"},
+    REASON,
+    END};
+static const struct option register_options[] = {
+    {"url", 0, "URL", "admin (and inference) address, as the registry reaches it"},
+    {"root", 0, "FOLDER", "model repository folder of this node, as the registry sees it"},
+    {"driver", 0, "NAME", "serving software: v2 (MLServer) or triton (v2)"},
+    {"infer-url", 0, "URL", "inference address if another"},
+    {"metrics-url", 0, "URL", "metrics address if not URL/metrics"},
+    {"label", 'l', "NAME=VALUE", "a label (repeatable)"},
+    {"lease", 0, "DURATION", "without a sign of life for so long the node is gone (30s)"},
+    {"once", 0, NULL, "register or renew once, and leave it at that"},
     END};
 static const struct option target_options[] = {
     {"serve-as", 0, "NAME", "name of the model on the nodes; fixed by the first rollout"},
@@ -106,9 +144,11 @@ static const struct option target_options[] = {
     REASON,
     END};
 static const struct option token_options[] = {
-    {"role", 'r', "ROLE", "reader, pusher, deployer or admin (reader)"},
+    {"role", 'r', "ROLE", "reader, pusher, deployer, approver, auditor, admin or node (reader)"},
     {"models", 0, "GLOBS", "models it may see, as in team/*,fraud (*)"},
     {"expires", 0, "DURATION", "as in 90d; never without"},
+    {"env", 'e', "ENV", "role node: whose nodes it may register"},
+    {"root", 0, "FOLDER", "role node: the folder in which their roots lie"},
     REASON,
     END};
 static const struct option annotate_options[] = {
@@ -119,7 +159,7 @@ static const struct option annotate_options[] = {
     END};
 
 static const struct command daily[] = {
-    {"login", "URL", 1, 1, login_options, "Log in and pin the registry's key.",
+    {"login", "[URL]", 0, 1, login_options, "Log in and pin the registry's key.",
      "mreg login http://127.0.0.1:7070 --token-file admin.token", cmd_login},
     {"logout", "", 0, 0, NULL, "Forget the token and the pinned key.", "mreg logout", cmd_logout},
     {"whoami", "", 0, 0, NULL, "Show who the token is.", "mreg whoami", cmd_whoami},
@@ -140,8 +180,8 @@ static const struct command daily[] = {
      "mreg history fraud --at 2026-05-03", cmd_history},
     {"status", "", 0, 0, status_options, "What is live where, now or at a past time.",
      "mreg status --env production", cmd_status},
-    {"promote", "MODEL[@REF] ENV", 2, 2, promote_options,
-     "Take a version live in an environment by a rollout.",
+    {"promote", "MODEL[@REF] ENV", 2, CLI_MAX_ARGS, promote_options,
+     "Take a version live in an environment by a rollout; several with --together --to ENV.",
      "mreg promote fraud@candidate production --watch", cmd_promote},
     {"rollback", "MODEL", 1, 1, rollback_options, "Go back to the last good version.",
      "mreg rollback fraud --env production", cmd_rollback},
@@ -185,6 +225,24 @@ static const struct command objects[] = {
      "mreg node add production n1 --url http://127.0.0.1:8080 --root /srv/n1", cmd_node_add},
     {"node remove", "ENV NODE", 2, 2, reason_options, "Forget a node.",
      "mreg node remove production n1", cmd_node_remove},
+    {"node show", "ENV NODE", 2, 2, NULL, "Show a node: state, files, last operations.",
+     "mreg node show production n1", cmd_node_show},
+    {"node check", "ENV NODE", 2, 2, NULL, "Look at a node now and say what is missing.",
+     "mreg node check production n1", cmd_node_check},
+    {"node cordon", "ENV NODE", 2, 2, reason_options, "Put nothing new on a node.",
+     "mreg node cordon production n1 --reason \"disk fails\"", cmd_node_cordon},
+    {"node uncordon", "ENV NODE", 2, 2, reason_options, "Take a node back into service.",
+     "mreg node uncordon production n1", cmd_node_uncordon},
+    {"node drain", "ENV NODE", 2, 2, drain_options, "Take a node out of service.",
+     "mreg node drain production n1 --wait --reason \"disk fails\"", cmd_node_drain},
+    {"node adopt", "ENV NODE MODEL[@REF]", 3, 3, adopt_options,
+     "Take over what a node serves already.", "mreg node adopt production n1 fraud@3",
+     cmd_node_adopt},
+    {"node register", "ENV NODE [-- CMD ...]", 2, CLI_MAX_ARGS, register_options,
+     "Enter this node and keep it entered while CMD runs.",
+     "mreg node register production n7 --url http://10.0.0.7:8080 --root /srv/n7 -- mlserver start "
+     "/srv/n7",
+     cmd_node_register},
     {"target list", "ENV", 1, 1, limit_options, "List what an environment serves.",
      "mreg target list production", cmd_target_list},
     {"target set", "ENV MODEL", 2, 2, target_options, "Set a target's name on nodes or policy.",
@@ -197,4 +255,14 @@ static const struct command objects[] = {
     {"version", "", 0, 0, NULL, "Print the version of this program.", "mreg version", cmd_version},
     {NULL, NULL, 0, 0, NULL, NULL, NULL, NULL}};
 
-const struct command *const command_tables[] = {daily, objects, NULL};
+const struct command_alias command_aliases[] = {
+    {"ls", "list"}, {"get", "show"}, {"log", "history"}, {"undo", "rollback"}, {NULL, NULL}};
+
+const struct command *const command_tables[] = {daily,
+                                                objects,
+                                                command_table_targets,
+                                                command_table_tools,
+                                                command_table_analysis,
+                                                command_table_router,
+                                                command_table_outside,
+                                                NULL};

@@ -6,27 +6,16 @@
 #include <string.h>
 #include <time.h>
 
+#include "buf.h"
 #include "commands.h"
 #include "interrupt.h"
+#include "rollout_view.h"
+#include "watch_screen.h"
 #include "when.h"
 
 #define POLL_MS 500
+#define PICTURE_MAX_BYTES ((size_t)1 << 20)
 #define LOST_MS 60000 /* a server that is away for longer is given up */
-
-static enum tone phase_tone(const char *phase)
-{
-    static const struct {
-        const char *phase;
-        enum tone tone;
-    } tones[] = {{"succeeded", TONE_GOOD},   {"rolled-back", TONE_BAD},
-                 {"rolling-back", TONE_BAD}, {"rollback-stuck", TONE_BAD},
-                 {"paused", TONE_WARN},      {"halted", TONE_BAD},
-                 {"rejected", TONE_BAD},     {"cancelled", TONE_WARN}};
-    for (size_t i = 0; i < ARRAY_LEN(tones); i++)
-        if (strcmp(phase, tones[i].phase) == 0)
-            return tones[i].tone;
-    return TONE_STRONG;
-}
 
 /* Exit code of an ended rollout; -1 while it runs. */
 static int outcome(const char *phase)
@@ -41,86 +30,16 @@ static int outcome(const char *phase)
     return -1;
 }
 
-static void print_steps(const json_t *rollout)
-{
-    size_t i;
-    json_t *step;
-    json_array_foreach(json_object_get(rollout, "steps"), i, step)
-    {
-        const char *phase = text_at(step, "phase");
-        bool is_done = strcmp(phase, "done") == 0;
-        bool is_open = !is_done && *phase && strcmp(phase, "pending") != 0;
-        const char *mark = is_done ? "✓" : is_open ? "▶" : "○";
-        printf("  %s step %zu  %lld nodes  bake %s  %s\n", mark, i + 1,
-               (long long)int_at(step, "n_nodes", 0), text_at(step, "bake"), phase);
-    }
-}
-
-static void print_gates(struct cli *cli, const json_t *rollout)
-{
-    size_t i;
-    json_t *gate;
-    json_array_foreach(json_object_get(rollout, "gates"), i, gate)
-    {
-        const char *verdict = text_at(gate, "verdict");
-        enum tone tone = strcmp(verdict, "pass") == 0   ? TONE_GOOD
-                         : strcmp(verdict, "fail") == 0 ? TONE_BAD
-                                                        : TONE_WARN;
-        printf("  gate %-11s %s%-12s%s %s\n", text_at(gate, "kind"), out_on(&cli->out, tone),
-               verdict, out_off(&cli->out),
-               out_clean(arena_strdup(&cli->arena, text_at(gate, "text"))));
-    }
-}
-
-static void print_nodes(struct cli *cli, const json_t *rollout)
-{
-    size_t i;
-    json_t *node;
-    json_array_foreach(json_object_get(rollout, "nodes"), i, node)
-    {
-        int64_t number = int_at(node, "version", 0);
-        printf("  node %-16s %s%s%s  %-12s %s\n", text_at(node, "node"),
-               out_on(&cli->out, TONE_STRONG),
-               number ? cli_printf(cli, "v%lld", (long long)number) : "-", out_off(&cli->out),
-               text_at(node, "state"), out_clean(arena_strdup(&cli->arena, text_at(node, "text"))));
-    }
-}
-
-static void print_plan(struct cli *cli, const json_t *plan)
-{
-    int64_t from = int_at(plan, "from", 0);
-    printf("%splan%s  %s %s -> %lld in %s  %lld nodes, %lld steps\n",
-           out_on(&cli->out, TONE_STRONG), out_off(&cli->out), text_at(plan, "model"),
-           from ? cli_printf(cli, "%lld", (long long)from) : "nothing",
-           (long long)int_at(plan, "to", 0), text_at(plan, "environment"),
-           (long long)int_at(plan, "n_nodes", 0), (long long)int_at(plan, "n_steps", 0));
-    print_steps(plan);
-}
-
 void watch_print(struct cli *cli, const json_t *rollout)
 {
     if (json_is_true(json_object_get(rollout, "dry_run"))) {
-        print_plan(cli, rollout);
+        plan_print(cli, rollout);
         return;
     }
-    const char *phase = text_at(rollout, "phase");
-    const char *waiting = text_at(rollout, "waiting");
-    const char *what = *text_at(rollout, "outcome") ? text_at(rollout, "outcome") : waiting;
-    printf("%s%s%s  %s %s -> %s in %s  %s%s%s\n", out_on(&cli->out, TONE_STRONG),
-           text_at(rollout, "id"), out_off(&cli->out), text_at(rollout, "model"),
-           int_at(rollout, "from", 0)
-               ? cli_printf(cli, "%lld", (long long)int_at(rollout, "from", 0))
-               : "nothing",
-           cli_printf(cli, "%lld", (long long)int_at(rollout, "to", 0)),
-           text_at(rollout, "environment"), out_on(&cli->out, phase_tone(phase)), phase,
-           out_off(&cli->out));
-    if (*what)
-        printf("%s\n", out_clean(arena_strdup(&cli->arena, what)));
-    if (*text_at(rollout, "unblock"))
-        printf("  %s\n", out_clean(arena_strdup(&cli->arena, text_at(rollout, "unblock"))));
-    print_steps(rollout);
-    print_gates(cli, rollout);
-    print_nodes(cli, rollout);
+    struct buf picture CLEANUP(buf_clear) = {0};
+    buf_init(&picture, PICTURE_MAX_BYTES);
+    rollout_view(cli, rollout, NULL, (int64_t)time(NULL) * 1000, &picture);
+    fputs(buf_str(&picture), stdout);
 }
 
 /* A pipe gets a line whenever the phase, the step or the step's phase changes. */
@@ -141,20 +60,6 @@ static void print_change(struct cli *cli, const json_t *rollout, char last[256])
            out_clean(arena_strdup(&cli->arena, what)));
 }
 
-static void show(struct cli *cli, const json_t *rollout, char last[256])
-{
-    if (cli->out.is_json)
-        return;
-    if (cli->out.stdout_is_tty) {
-        fputs("\033[H\033[J", stdout);
-        watch_print(cli, rollout);
-        puts("\nCtrl-C leaves; the rollout goes on");
-    } else {
-        print_change(cli, rollout, last);
-    }
-    fflush(stdout);
-}
-
 /* How a watch ends: --json gets the rollout as it was last seen. */
 static int leave(struct cli *cli, const json_t *rollout, int code)
 {
@@ -168,6 +73,28 @@ static int leave(struct cli *cli, const json_t *rollout, int code)
     else if (code != EXIT_DONE)
         out_say(&cli->out, "\n%s goes on; come back with: mreg rollout watch %s", id, id);
     return code;
+}
+
+/* True while nothing goes on before people have agreed. A question that fails is asked again. */
+static bool waits_for_approval(struct cli *cli, const json_t *rollout)
+{
+    const char *phase = text_at(rollout, "phase");
+    json_t *list CLEANUP(json_decref_ptr) = NULL;
+    struct err e = {0};
+    size_t i;
+    json_t *item;
+    if (strcmp(phase, "queued") != 0 && strcmp(phase, "paused") != 0)
+        return false;
+    const char *path = cli_query(cli, "/api/v1/approvals", "env", text_at(rollout, "environment"));
+    path = cli_query(cli, path, "model", text_at(rollout, "model"));
+    if (cli_call(cli, "GET", path, NULL, &list, &e) != ERR_OK)
+        return false;
+    json_array_foreach(json_object_get(list, "items"), i, item)
+    {
+        if (strcmp(text_at(item, "rollout"), text_at(rollout, "id")) == 0)
+            return true;
+    }
+    return false;
 }
 
 int watch_timeout(struct cli *cli, int64_t *out, struct err *e)
@@ -189,10 +116,20 @@ static int64_t watch_clock_ms(void)
 struct watch {
     struct cli *cli;
     const char *path;
-    json_t *seen; /* the rollout as last seen */
+    json_t *seen;          /* the rollout as last seen */
+    struct screen *screen; /* NULL: no terminal */
     char last[256];
     int64_t seen_ms;
 };
+
+static void show(struct watch *w)
+{
+    if (w->screen)
+        screen_show(w->screen, w->seen, watch_clock_ms() - w->seen_ms);
+    else if (!w->cli->out.is_json)
+        print_change(w->cli, w->seen, w->last);
+    fflush(stdout);
+}
 
 /* One look. *code is set (not negative) when the rollout has ended. */
 static int look(struct watch *w, int *code, struct err *e)
@@ -201,14 +138,26 @@ static int look(struct watch *w, int *code, struct err *e)
     int rc = cli_call(w->cli, "GET", w->path, NULL, &rollout, e);
     int64_t now = watch_clock_ms();
     bool may_pass = rc == ERR_UNAVAILABLE || rc == ERR_TIMEOUT || rc == ERR_THROTTLED;
-    if (rc != ERR_OK)
+    if (rc != ERR_OK) {
+        if (w->screen && w->seen)
+            show(w);
         return may_pass && w->seen && now - w->seen_ms < LOST_MS ? ERR_OK : rc;
+    }
     w->seen_ms = now;
     json_decref(w->seen);
     w->seen = rollout;
-    show(w->cli, rollout, w->last);
+    show(w);
     *code = outcome(text_at(rollout, "phase"));
     return ERR_OK;
+}
+
+/* Half a second, or until a key was pressed and obeyed. False: the user leaves. */
+static bool pause_a_moment(struct watch *w)
+{
+    if (w->screen)
+        return screen_wait(w->screen, w->seen, POLL_MS);
+    nanosleep(&(struct timespec){.tv_nsec = POLL_MS * 1000000L}, NULL);
+    return true;
 }
 
 int watch_rollout(struct cli *cli, const char *id)
@@ -219,6 +168,8 @@ int watch_rollout(struct cli *cli, const char *id)
     int64_t start = watch_clock_ms();
     int code = -1;
     w.path = cli_printf(cli, "/api/v1/rollouts/%s", cli_quote(cli, id));
+    if (cli->out.stdout_is_tty && !cli->out.is_json && !opt_has(cli, "plain"))
+        w.screen = screen_open(cli, id);
     int rc = watch_timeout(cli, &limit_ms, &e);
     interrupt_ask();
     while (rc == ERR_OK && code < 0) {
@@ -227,13 +178,16 @@ int watch_rollout(struct cli *cli, const char *id)
             break;
         if (interrupt_code())
             code = interrupt_code();
+        else if (opt_has(cli, "until-approval") && waits_for_approval(cli, w.seen))
+            code = EXIT_APPROVAL;
         else if (watch_clock_ms() - start >= limit_ms)
             code = EXIT_STILL_RUNNING;
         else if (ferror(stdout)) /* nobody reads any more */
             code = EXIT_LOCAL_IO;
-        else
-            nanosleep(&(struct timespec){.tv_nsec = POLL_MS * 1000000L}, NULL);
+        else if (!pause_a_moment(&w))
+            code = EXIT_STILL_RUNNING;
     }
+    screen_close(w.screen);
     code = rc == ERR_OK ? leave(cli, w.seen, code) : cli_fail(cli, &e);
     json_decref(w.seen);
     return code;

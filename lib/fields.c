@@ -12,6 +12,7 @@ static void write_field(struct jsonw *w, const struct field *f, const char *at)
 {
     switch (f->type) {
     case FIELD_INT:
+    case FIELD_SIGNED:
         if (*(const int *)(const void *)at != 0)
             jsonw_int(w, f->name, *(const int *)(const void *)at);
         break;
@@ -47,15 +48,15 @@ static int read_int(const json_t *obj, const char *at, const struct field *f, vo
                     struct err *e)
 {
     int64_t v = 0;
-    int64_t limit = f->type == FIELD_INT ? INT_MAX : JSON_MAX_INT;
-    int64_t low = f->type == FIELD_INT ? 0 : -JSON_MAX_INT;
+    int64_t limit = f->type == FIELD_INT64 ? JSON_MAX_INT : INT_MAX;
+    int64_t low = f->type == FIELD_INT ? 0 : -limit;
     int rc = json_opt_int(obj, at, f->name, low, limit, &v, e);
     if (rc != ERR_OK)
         return rc;
-    if (f->type == FIELD_INT)
-        *(int *)to = (int)v;
-    else
+    if (f->type == FIELD_INT64)
         *(int64_t *)to = v;
+    else
+        *(int *)to = (int)v;
     return ERR_OK;
 }
 
@@ -102,7 +103,7 @@ int fields_read(const json_t *obj, const char *at, const struct field *fields, s
         const struct field *f = &fields[i];
         void *to = (char *)base + f->offset;
         int rc = ERR_OK;
-        if (f->type == FIELD_INT || f->type == FIELD_INT64) {
+        if (f->type == FIELD_INT || f->type == FIELD_SIGNED || f->type == FIELD_INT64) {
             rc = read_int(obj, at, f, to, e);
         } else if (f->type == FIELD_BOOL) {
             *(bool *)to = false;

@@ -10,8 +10,9 @@
 #include "mem.h"
 
 enum field_type {
-    FIELD_INT,   /* int, 0 or positive */
-    FIELD_INT64, /* int64_t within +-(2^53-1) */
+    FIELD_INT,    /* int, 0 or positive */
+    FIELD_SIGNED, /* int of any sign */
+    FIELD_INT64,  /* int64_t within +-(2^53-1) */
     FIELD_BOOL,
     FIELD_TEXT, /* char array of `size` bytes */
     FIELD_STR,  /* const char *, read into the arena */

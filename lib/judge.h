@@ -43,6 +43,8 @@ void evidence_begin(struct evidence *ev, int64_t now_ms);
  * that the server started again: its whole value is new. Returns true if the evidence changed. */
 bool judge_add(struct evidence *ev, const struct sample *s);
 
+#define GATE_CAUSE_BYTES 200
+
 /* What a gate says about the summed evidence. */
 struct gate_result {
     enum gate_kind kind;
@@ -50,6 +52,18 @@ struct gate_result {
     int64_t n_requests, n_failures;
     int64_t value, limit; /* error rate: ppm; latency: us */
     int64_t n_missing;    /* requests still needed */
+    /* Of the gates that compare (sequential.h); zero for the others. */
+    const char *name; /* of the gate in its policy (borrowed), NULL: its kind is its name */
+    int64_t n_base_requests, n_base_failures;
+    int64_t log_e_milli;      /* evidence against the version: 1000 * the weaker of its two parts */
+    int64_t log_e_fail_milli; /* and what is enough to fail, of the same part */
+    int64_t log_pass_milli;   /* evidence for it */
+    int64_t log_pass_at_milli;
+    int64_t n_to_fail; /* errors that would fail it at once; -1: not known */
+    int64_t phi_milli; /* how bursty errors are: 1000 if they are not */
+    bool is_report_only;
+    int64_t since_ms;             /* the verdict is the same since */
+    char cause[GATE_CAUSE_BYTES]; /* why it cannot judge, or what it waits for; "": the numbers */
 };
 /* Judges one gate of error rate or latency over n pieces of evidence (borrowed). Samples older than
  * stale_before_ms make it VERDICT_ERROR if it would not fail. */

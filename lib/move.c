@@ -1,10 +1,10 @@
 /*
  * Bringing one node to one version. A move is a small state machine that looks at the outcome of
  * its last operation and at what the node says, never at what a call answered alone: after a load,
- * only an observation that is newer than the load counts. Knows nothing of rollouts, limits or
- * HTTP. Pure; any thread.
+ * only an observation that is newer than the load counts. Knows nothing of rollouts, limits,
+ * routers or HTTP. Pure; any thread.
  */
-#include "rollout_names.h"
+#include "move_inner.h"
 
 #include <stdbool.h>
 #include <stdio.h>
@@ -14,62 +14,7 @@
 #define RELOAD_AFTER_MS 20000
 #define MAX_CLEAN_FAILURES 3
 
-const char *const move_phase_names[MOVE_PHASE_COUNT] = {"none",    "stage",  "switch", "load",
-                                                        "observe", "golden", "clean"};
-static const char *const action_names[] = {"stage",  "switch", "load",    "unload",
-                                           "golden", "remove", "observe", "sample"};
-static const char *const state_names[] = {"none", "open", "done", "failed", "unknown"};
-static const char *const class_names[] = {"none", "transient", "permanent", "version", "missing"};
-
-const char *move_phase_name(enum move_phase p)
-{
-    return move_phase_names[p];
-}
-
-const char *op_action_name(enum op_action a)
-{
-    return action_names[a];
-}
-
-const char *op_state_name(enum op_state s)
-{
-    return state_names[s];
-}
-
-const char *op_class_name(enum op_class c)
-{
-    return class_names[c];
-}
-
-bool op_is_read(enum op_action a)
-{
-    return a == OP_OBSERVE || a == OP_SAMPLE;
-}
-
-bool observation_has(const struct observation *o, int64_t number)
-{
-    for (int i = 0; i < o->n_ready; i++) {
-        if (o->ready[i] == number)
-            return true;
-    }
-    return false;
-}
-
-bool observation_fits(const struct observation *o, int64_t number)
-{
-    if (o->observed_ms == 0)
-        return false;
-    if (number == 0)
-        return o->n_ready == 0;
-    return o->n_ready == 1 && o->ready[0] == number;
-}
-
-int64_t observation_serves(const struct observation *o)
-{
-    return o->n_ready > 0 ? o->ready[o->n_ready - 1] : 0;
-}
-
-static void enter(struct move *m, enum move_phase phase, int64_t now_ms)
+void move_enter(struct move *m, enum move_phase phase, int64_t now_ms)
 {
     m->phase = phase;
     m->is_issued = false;
@@ -84,19 +29,25 @@ void move_begin(struct move *m, int64_t number, bool wants_golden, int64_t now_m
                        .attempt = m->attempt,
                        .deadline_ms = deadline_ms};
     /* Nothing to fetch for "no version at all". */
-    enter(m, number == 0 ? MOVE_SWITCH : MOVE_STAGE, now_ms);
+    move_enter(m, number == 0 ? MOVE_SWITCH : MOVE_STAGE, now_ms);
 }
 
 void move_begin_clean(struct move *m, int64_t number, int64_t now_ms)
 {
     *m = (struct move){.clean = number, .attempt = m->attempt};
-    enter(m, MOVE_CLEAN, now_ms);
+    move_enter(m, MOVE_CLEAN, now_ms);
+}
+
+void move_begin_drop(struct move *m, int64_t number, int64_t now_ms)
+{
+    *m = (struct move){.number = number, .is_drop = true, .attempt = m->attempt};
+    move_enter(m, MOVE_SWITCH, now_ms);
 }
 
 void move_end(struct move *m)
 {
     m->phase = MOVE_NONE;
-    m->is_issued = false;
+    m->is_issued = m->is_drop = false;
     m->deadline_ms = 0;
     m->not_before_ms = 0;
 }
@@ -104,6 +55,11 @@ void move_end(struct move *m)
 bool move_disturbs(const struct move *m)
 {
     return m->phase != MOVE_NONE && m->deadline_ms != 0;
+}
+
+bool move_wants_out(const struct move *m)
+{
+    return move_disturbs(m) && m->phase != MOVE_ROUTE && m->phase != MOVE_CLEAN;
 }
 
 int64_t move_backoff_ms(int n_failures, int64_t salt)
@@ -143,18 +99,18 @@ static void succeed_phase(struct move *m, const struct move_in *in, struct move_
     m->n_failures = 0;
     switch (m->phase) {
     case MOVE_STAGE:
-        enter(m, MOVE_SWITCH, in->now_ms);
+        move_enter(m, MOVE_SWITCH, in->now_ms);
         break;
     case MOVE_SWITCH:
-        enter(m, MOVE_LOAD, in->now_ms);
+        move_enter(m, MOVE_LOAD, in->now_ms);
         break;
     case MOVE_LOAD:
         m->loaded_ms = in->op->ended_ms;
-        enter(m, MOVE_OBSERVE, in->now_ms);
+        move_enter(m, MOVE_OBSERVE, in->now_ms);
         break;
     case MOVE_GOLDEN:
         m->golden++;
-        enter(m, MOVE_GOLDEN, in->now_ms);
+        move_enter(m, MOVE_GOLDEN, in->now_ms);
         break;
     default:
         out->outcome = MOVE_DONE;
@@ -168,20 +124,20 @@ static void fail_missing(struct move *m, const struct move_in *in)
     if (m->phase == MOVE_LOAD && m->number == 0) {
         /* Nothing of it was loaded: that was wanted. */
         m->loaded_ms = in->op->ended_ms;
-        enter(m, MOVE_OBSERVE, in->now_ms);
+        move_enter(m, MOVE_OBSERVE, in->now_ms);
         return;
     }
     retry_later(m, in);
     if (m->phase == MOVE_GOLDEN)
-        enter(m, MOVE_OBSERVE, in->now_ms);
+        move_enter(m, MOVE_OBSERVE, in->now_ms);
     else if (m->phase != MOVE_STAGE && m->number != 0)
-        enter(m, MOVE_STAGE, in->now_ms);
+        move_enter(m, MOVE_STAGE, in->now_ms);
 }
 
 static void fail_phase(struct move *m, const struct move_in *in, struct move_out *out)
 {
     note(m, in->op);
-    if (m->phase == MOVE_CLEAN) {
+    if (m->phase == MOVE_CLEAN || m->is_drop) {
         retry_later(m, in);
         if (m->n_failures >= MAX_CLEAN_FAILURES)
             out->outcome = MOVE_DONE;
@@ -208,7 +164,7 @@ static void doubt_phase(struct move *m, const struct move_in *in)
     note(m, in->op);
     if (m->phase == MOVE_LOAD) {
         m->loaded_ms = in->op->ended_ms;
-        enter(m, MOVE_OBSERVE, in->now_ms);
+        move_enter(m, MOVE_OBSERVE, in->now_ms);
         return;
     }
     retry_later(m, in);
@@ -270,17 +226,27 @@ static int64_t load_patience_ms(const struct move_in *in)
     return share > 0 && share < RELOAD_AFTER_MS ? share : RELOAD_AFTER_MS;
 }
 
+/* It serves: back into traffic. The node's deadline was met, a slow router is not its fault. */
+static void serve(struct move *m, const struct move_in *in, struct move_out *out)
+{
+    if (!in->has_route || m->is_drop || m->number == 0) {
+        out->outcome = MOVE_DONE;
+        return;
+    }
+    move_enter(m, MOVE_ROUTE, in->now_ms);
+    m->deadline_ms = MOVE_NO_DEADLINE;
+}
+
 static void observe(struct move *m, const struct move_in *in, struct move_out *out)
 {
     const struct observation *o = in->seen;
     bool is_news = o->observed_ms > m->loaded_ms;
-    if (is_news && observation_fits(o, m->number)) {
+    if (is_news && observation_fits_with(o, m->number, m->keep)) {
         m->n_failures = 0;
-        if (m->wants_golden && m->number != 0) {
-            enter(m, MOVE_GOLDEN, in->now_ms);
-            return;
-        }
-        out->outcome = MOVE_DONE;
+        if (m->wants_golden && m->number != 0)
+            move_enter(m, MOVE_GOLDEN, in->now_ms);
+        else
+            serve(m, in, out);
         return;
     }
     if (is_news)
@@ -288,9 +254,14 @@ static void observe(struct move *m, const struct move_in *in, struct move_out *o
                  (long long)m->number,
                  observation_has(o, m->number) ? "the only one that is ready" : "ready");
     if (is_news && in->now_ms >= m->loaded_ms + load_patience_ms(in)) {
-        /* A load that answered well may still not have worked: again, from the files on. */
+        /* A load that answered well may still not have worked: again, from the files on. What is
+         * only taken away is left to those who look after nodes that serve too much. */
         m->n_failures++;
-        enter(m, m->number == 0 ? MOVE_SWITCH : MOVE_STAGE, in->now_ms);
+        if (m->is_drop) {
+            out->outcome = MOVE_DONE;
+            return;
+        }
+        move_enter(m, m->number == 0 ? MOVE_SWITCH : MOVE_STAGE, in->now_ms);
         return;
     }
     look(m, in, out);
@@ -304,7 +275,7 @@ static void golden(struct move *m, const struct move_in *in, struct move_out *ou
         return;
     }
     if (m->golden >= in->n_golden) {
-        out->outcome = MOVE_DONE;
+        serve(m, in, out);
         return;
     }
     issue(m, in, out, OP_GOLDEN);
@@ -312,19 +283,33 @@ static void golden(struct move *m, const struct move_in *in, struct move_out *ou
 
 static void switch_files(struct move *m, const struct move_in *in, struct move_out *out)
 {
-    if (m->deadline_ms == 0) {
-        if (!in->may_switch) {
-            out->is_blocked = true;
-            return;
-        }
-        if (!in->is_idle || in->now_ms < m->not_before_ms) {
-            issue(m, in, out, OP_SWITCH);
-            return;
-        }
+    if (move_needs_unroute(m, in)) {
+        move_enter(m, MOVE_UNROUTE, in->now_ms);
+        return;
+    }
+    bool may_issue = in->is_idle && in->now_ms >= m->not_before_ms;
+    bool is_first = (m->deadline_ms == 0 && !m->is_drop) || m->is_leaving;
+    if (is_first && !in->may_switch) {
+        out->is_blocked = true;
+        m->is_leaving = m->is_drained = false;
+        m->deadline_ms = 0;
+        return;
+    }
+    if (is_first && may_issue) {
         m->deadline_ms =
             in->node_deadline_ms > 0 ? in->now_ms + in->node_deadline_ms : MOVE_NO_DEADLINE;
+        m->is_leaving = false;
     }
     issue(m, in, out, OP_SWITCH);
+}
+
+static void load(struct move *m, const struct move_in *in, struct move_out *out)
+{
+    /* Somebody routed the node again: the router was restarted, for one. */
+    if (move_needs_unroute(m, in))
+        move_enter(m, MOVE_UNROUTE, in->now_ms);
+    else
+        issue(m, in, out, m->number == 0 ? OP_UNLOAD : OP_LOAD);
 }
 
 /* One phase; true when the move entered another phase, which has to be looked at too. */
@@ -343,7 +328,7 @@ static bool step_once(struct move *m, const struct move_in *in, struct move_out 
         switch_files(m, in, out);
         break;
     case MOVE_LOAD:
-        issue(m, in, out, m->number == 0 ? OP_UNLOAD : OP_LOAD);
+        load(m, in, out);
         break;
     case MOVE_OBSERVE:
         observe(m, in, out);
@@ -353,6 +338,15 @@ static bool step_once(struct move *m, const struct move_in *in, struct move_out 
         break;
     case MOVE_CLEAN:
         issue(m, in, out, OP_REMOVE);
+        break;
+    case MOVE_UNROUTE:
+        move_unroute(m, in, out);
+        break;
+    case MOVE_DRAIN:
+        move_drain(m, in, out);
+        break;
+    case MOVE_ROUTE:
+        move_route(m, in, out);
         break;
     case MOVE_PHASE_COUNT:
         break;
@@ -364,7 +358,7 @@ static void finish(struct move *m, const struct move_in *in, struct move_out *ou
 {
     bool has_rest = m->clean != 0 && m->phase != MOVE_CLEAN;
     if (out->outcome == MOVE_DONE && has_rest) {
-        enter(m, MOVE_CLEAN, in->now_ms);
+        move_enter(m, MOVE_CLEAN, in->now_ms);
         m->n_failures = 0;
         m->deadline_ms = 0;
         out->outcome = MOVE_GOES_ON;

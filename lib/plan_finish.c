@@ -11,9 +11,11 @@
 static enum node_state moving_state(const struct rollout_node *n)
 {
     static const enum node_state by_phase[] = {
-        [MOVE_NONE] = NODE_WAITING, [MOVE_STAGE] = NODE_PLACING,     [MOVE_SWITCH] = NODE_WAITING,
-        [MOVE_LOAD] = NODE_LOADING, [MOVE_OBSERVE] = NODE_OBSERVING, [MOVE_GOLDEN] = NODE_GOLDEN,
-        [MOVE_CLEAN] = NODE_SERVING};
+        [MOVE_NONE] = NODE_WAITING,   [MOVE_STAGE] = NODE_PLACING,
+        [MOVE_SWITCH] = NODE_WAITING, [MOVE_UNROUTE] = NODE_DRAINING,
+        [MOVE_DRAIN] = NODE_DRAINING, [MOVE_ROUTE] = NODE_ROUTING,
+        [MOVE_LOAD] = NODE_LOADING,   [MOVE_OBSERVE] = NODE_OBSERVING,
+        [MOVE_GOLDEN] = NODE_GOLDEN,  [MOVE_CLEAN] = NODE_SERVING};
     if (n->move.phase == MOVE_SWITCH && move_disturbs(&n->move))
         return NODE_SWITCHING;
     return by_phase[n->move.phase];
@@ -22,6 +24,8 @@ static enum node_state moving_state(const struct rollout_node *n)
 static enum node_state shown_state(const struct rollout_node *n, const struct view_node *vn)
 {
     bool is_moving = n->move.phase != MOVE_NONE && n->move.phase != MOVE_CLEAN;
+    if (n->is_left_out)
+        return NODE_LEFT_OUT;
     if (!vn->is_reachable)
         return NODE_UNREACHABLE;
     if (n->is_returning)
@@ -46,6 +50,16 @@ static bool is_same_head(const struct rollout_status *x, const struct rollout_st
            strcmp(x->outcome, y->outcome) == 0;
 }
 
+static bool is_same_more(const struct rollout_status *x, const struct rollout_status *y)
+{
+    return x->bake_until_ms == y->bake_until_ms && x->exposed_ms == y->exposed_ms &&
+           x->anew_ms == y->anew_ms && x->queued_ms == y->queued_ms && x->waived == y->waived &&
+           x->is_halting == y->is_halting && x->repair_ms == y->repair_ms && x->fault == y->fault &&
+           x->n_version_failures == y->n_version_failures &&
+           x->n_infra_failures == y->n_infra_failures && x->weight_bp == y->weight_bp &&
+           x->router_attempt == y->router_attempt && x->n_approvals == y->n_approvals;
+}
+
 /* Items are only ever written when they change, so that comparing bytes is enough: padding was
  * copied with them. */
 static bool is_same_items(const void *x, const void *y, int n, size_t size)
@@ -53,9 +67,28 @@ static bool is_same_items(const void *x, const void *y, int n, size_t size)
     return n == 0 || memcmp(x, y, (size_t)n * size) == 0;
 }
 
+static bool is_same_way_back(const struct rollout_way_back *x, const struct rollout_way_back *y)
+{
+    return x->n_nodes == y->n_nodes && x->n_at_a_time == y->n_at_a_time &&
+           x->low_point == y->low_point && x->eta_ms == y->eta_ms && x->needs_load == y->needs_load;
+}
+
+static bool is_same_pauses(const struct rollout_status *x, const struct rollout_status *y)
+{
+    for (int i = 0; i < x->n_pauses; i++) {
+        const struct rollout_pause *a = &x->pauses[i];
+        const struct rollout_pause *b = &y->pauses[i];
+        if (a->reason != b->reason || a->since_ms != b->since_ms || a->until_ms != b->until_ms)
+            return false;
+    }
+    return true;
+}
+
 static bool is_same(const struct rollout_status *x, const struct rollout_status *y)
 {
-    return is_same_head(x, y) && is_same_items(x->nodes, y->nodes, x->n_nodes, sizeof *x->nodes) &&
+    return is_same_head(x, y) && is_same_more(x, y) && is_same_pauses(x, y) &&
+           is_same_way_back(&x->way_back, &y->way_back) &&
+           is_same_items(x->nodes, y->nodes, x->n_nodes, sizeof *x->nodes) &&
            is_same_items(x->steps, y->steps, x->n_steps, sizeof *x->steps) &&
            is_same_items(x->gates, y->gates, x->n_gates, sizeof *x->gates);
 }
@@ -108,8 +141,7 @@ void planner_finish(struct planner *p)
     p->out->has_moved = p->s->phase != before->phase || p->s->step != before->step;
     if (p->plans_again || p->out->has_moved)
         planner_wake(p, p->v->now_ms);
-    if (rollout_phase_is_terminal(p->s->phase)) {
-        assert(p->out->n_actions == 0);
+    if (rollout_phase_is_terminal(p->s->phase))
         p->out->wake_ms = INT64_MAX;
-    }
+    planner_check(p);
 }

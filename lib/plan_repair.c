@@ -8,6 +8,12 @@
 
 #include "plan_inner.h"
 
+/* What node i shall serve outside of rollouts. */
+static int64_t wanted(const struct planner *p, int i)
+{
+    return p->seen[i]->wants_none ? 0 : p->v->live;
+}
+
 bool planner_is_odd(struct planner *p, int i, int64_t want)
 {
     struct rollout_node *n = &p->s->nodes[i];
@@ -20,8 +26,10 @@ bool planner_is_odd(struct planner *p, int i, int64_t want)
     if (!vn->is_reachable || !is_news || !is_fresh)
         return false;
     /* What mreg did not bring is not mreg's to remove. */
-    bool is_ours = want != 0 || observation_has(o, p->v->last_to);
-    if (observation_fits(o, want) || !is_ours) {
+    bool is_ours = want != 0 || observation_has(o, p->v->last_to) ||
+                   (p->v->live != 0 && observation_has(o, p->v->live));
+    bool is_right = observation_fits(o, want) && (want == 0 || !vn->has_drifted);
+    if (is_right || !is_ours) {
         n->odd_since_ms = 0;
         n->move.n_rounds = 0;
         return false;
@@ -71,7 +79,7 @@ static void drop_stale(struct planner *p)
     bool is_old = p->v->status->updated_ms <= p->v->last_ended_ms;
     for (int i = 0; i < p->s->n_nodes; i++) {
         struct rollout_node *n = &p->s->nodes[i];
-        bool is_stale = is_old || n->move.number != p->v->live || !p->seen[i]->is_reachable;
+        bool is_stale = is_old || n->move.number != wanted(p, i) || !p->seen[i]->is_reachable;
         if (n->move.phase != MOVE_NONE && is_stale && p->seen[i]->op.state != OP_OPEN) {
             move_end(&n->move);
             n->odd_since_ms = 0;
@@ -92,29 +100,92 @@ static void confirm(struct planner *p, int i)
         planner_wake(p, vn->seen.looked_ms + 1000);
 }
 
+/* Could a repair begin on node i? What cannot be is looked at again in time. */
+static bool is_candidate(struct planner *p, int i)
+{
+    const struct rollout_node *n = &p->s->nodes[i];
+    const struct view_node *vn = p->seen[i];
+    if (n->move.phase != MOVE_NONE || vn->op.state == OP_OPEN)
+        return false;
+    if (!planner_is_odd(p, i, wanted(p, i))) {
+        confirm(p, i);
+        return false;
+    }
+    if (p->v->now_ms < n->move.not_before_ms) {
+        planner_wake(p, n->move.not_before_ms);
+        return false;
+    }
+    /* One that would only wait for the limit must not stand in the way of others. */
+    return (!vn->is_cordoned || vn->wants_none) && planner_may_disturb(p, i);
+}
+
+/* The node that is repaired next: one that serves nothing before one that serves something else;
+ * -1: none. */
+static int choose_next(struct planner *p)
+{
+    int next = -1;
+    for (int i = 0; i < p->s->n_nodes; i++) {
+        if (!is_candidate(p, i))
+            continue;
+        bool is_empty = p->seen[i]->seen.n_ready == 0;
+        if (next < 0 || (is_empty && p->seen[next]->seen.n_ready > 0))
+            next = i;
+    }
+    return next;
+}
+
+/* One at a time in the environment, and not one after the other without a pause: whatever went
+ * wrong on many nodes at once may go on. */
 static void begin_repairs(struct planner *p)
 {
     int n_going = p->v->n_env_repairs;
     for (int i = 0; i < p->s->n_nodes; i++)
         n_going += p->s->nodes[i].move.phase != MOVE_NONE;
+    int64_t last_ms =
+        p->v->last_repair_ms > p->s->repair_ms ? p->v->last_repair_ms : p->s->repair_ms;
+    int64_t at_ms = last_ms == 0 ? 0 : last_ms + p->v->policy->repair_every_ms;
+    int next = choose_next(p);
+    if (next < 0 || n_going > 0 || p->v->is_halted)
+        return;
+    if (p->v->now_ms < at_ms) {
+        planner_wake(p, at_ms);
+        return;
+    }
+    struct rollout_node *n = &p->s->nodes[next];
+    int rounds = n->move.n_rounds;
+    move_begin(&n->move, wanted(p, next), false, p->v->now_ms);
+    n->move.n_rounds = rounds;
+    p->s->repair_ms = p->v->now_ms;
+}
+
+/* A repair that came to wait for the limit ends: it is begun again when it can go on. */
+static void end_blocked(struct planner *p)
+{
     for (int i = 0; i < p->s->n_nodes; i++) {
         struct rollout_node *n = &p->s->nodes[i];
-        if (n->move.phase != MOVE_NONE || p->seen[i]->op.state == OP_OPEN)
+        if (!p->is_blocked[i] || move_disturbs(&n->move) || p->seen[i]->op.state == OP_OPEN)
             continue;
-        bool is_odd = planner_is_odd(p, i, p->v->live);
-        if (!is_odd || n_going > 0) {
-            confirm(p, i);
-            continue;
-        }
-        if (p->v->now_ms < n->move.not_before_ms) {
-            planner_wake(p, n->move.not_before_ms);
-            continue;
-        }
-        int rounds = n->move.n_rounds;
-        move_begin(&n->move, p->v->live, false, p->v->now_ms);
-        n->move.n_rounds = rounds;
-        n_going++;
+        move_end(&n->move);
+        p->s->repair_ms = 0;
+        p->plans_again = true;
     }
+}
+
+/* Most nodes have nothing to say most of the time: only what does is kept. */
+static void drop_idle(struct planner *p)
+{
+    int kept = 0;
+    for (int i = 0; i < p->s->n_nodes; i++) {
+        const struct rollout_node *n = &p->s->nodes[i];
+        bool is_idle = n->move.phase == MOVE_NONE && n->move.attempt == 0 && n->odd_since_ms == 0 &&
+                       n->move.n_rounds == 0;
+        if (is_idle)
+            continue;
+        if (kept != i)
+            memcpy(&p->s->nodes[kept], n, sizeof *n);
+        p->seen[kept++] = p->seen[i];
+    }
+    p->s->n_nodes = kept;
 }
 
 void plan_reconcile(const struct view *v, struct arena *a, struct plan *out)
@@ -126,5 +197,8 @@ void plan_reconcile(const struct view *v, struct arena *a, struct plan *out)
     drop_stale(&p);
     begin_repairs(&p);
     planner_drive(&p);
+    end_blocked(&p);
+    planner_traffic(&p);
+    drop_idle(&p);
     planner_finish(&p);
 }

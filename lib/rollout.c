@@ -8,30 +8,36 @@
 #include <string.h>
 
 const char *const rollout_phase_names[ROLLOUT_PHASE_COUNT] = {
-    "submitted",    "queued",      "running",        "paused", "finalizing", "succeeded",
-    "rolling-back", "rolled-back", "rollback-stuck", "halted", "rejected",   "cancelled"};
+    "submitted", "queued",       "running",     "paused",         "finalizing",
+    "succeeded", "rolling-back", "rolled-back", "rollback-stuck", "halted",
+    "rejected",  "cancelled",    "superseded"};
 const char *const step_phase_names[STEP_PHASE_COUNT] = {"pending", "apply", "settle",
                                                         "bake",    "gate",  "done"};
 const char *const node_state_names[NODE_STATE_COUNT] = {
-    "old",    "waiting", "placing", "switching",   "loading",     "observing",
-    "golden", "serving", "failed",  "unreachable", "rolling-back"};
+    "old",      "waiting", "placing",  "switching", "loading", "observing",   "golden",
+    "draining", "routing", "left-out", "serving",   "failed",  "unreachable", "rolling-back"};
 const char *const pause_reason_names[PAUSE_REASON_COUNT] = {
-    "user", "gate", "inconclusive", "no_data", "unreachable", "deadline"};
-static const char *const verb_names[] = {"pause",        "resume", "promote",
-                                         "promote-full", "abort",  NULL};
+    "user",   "gate", "inconclusive",   "no-data",    "unreachable", "deadline", "metrics-error",
+    "freeze", "stop", "failure-budget", "dependency", "capacity",    "approval"};
+const char *const rollout_fault_names[ROLLOUT_FAULT_COUNT] = {"none", "version", "infrastructure",
+                                                              "user"};
+static const char *const verb_names[] = {"pause",   "resume", "promote", "promote-full", "abort",
+                                         "approve", "reject", "halt",    "extend",       NULL};
 
 #define BIT(x) (1U << (x))
 
 /* Row: from; bits: to. A terminal phase has an empty row. */
 static const unsigned phase_moves[ROLLOUT_PHASE_COUNT] = {
-    [ROLLOUT_SUBMITTED] =
-        BIT(ROLLOUT_QUEUED) | BIT(ROLLOUT_RUNNING) | BIT(ROLLOUT_REJECTED) | BIT(ROLLOUT_CANCELLED),
-    [ROLLOUT_QUEUED] = BIT(ROLLOUT_RUNNING) | BIT(ROLLOUT_CANCELLED),
+    [ROLLOUT_SUBMITTED] = BIT(ROLLOUT_QUEUED) | BIT(ROLLOUT_RUNNING) | BIT(ROLLOUT_REJECTED) |
+                          BIT(ROLLOUT_CANCELLED) | BIT(ROLLOUT_SUPERSEDED),
+    [ROLLOUT_QUEUED] = BIT(ROLLOUT_RUNNING) | BIT(ROLLOUT_REJECTED) | BIT(ROLLOUT_CANCELLED) |
+                       BIT(ROLLOUT_SUPERSEDED),
     [ROLLOUT_RUNNING] = BIT(ROLLOUT_PAUSED) | BIT(ROLLOUT_FINALIZING) | BIT(ROLLOUT_ROLLING_BACK) |
                         BIT(ROLLOUT_HALTED),
     [ROLLOUT_PAUSED] = BIT(ROLLOUT_RUNNING) | BIT(ROLLOUT_ROLLING_BACK) | BIT(ROLLOUT_HALTED),
-    [ROLLOUT_FINALIZING] = BIT(ROLLOUT_SUCCEEDED) | BIT(ROLLOUT_ROLLING_BACK),
-    [ROLLOUT_ROLLING_BACK] = BIT(ROLLOUT_ROLLED_BACK) | BIT(ROLLOUT_ROLLBACK_STUCK),
+    [ROLLOUT_FINALIZING] = BIT(ROLLOUT_SUCCEEDED) | BIT(ROLLOUT_ROLLING_BACK) | BIT(ROLLOUT_HALTED),
+    [ROLLOUT_ROLLING_BACK] =
+        BIT(ROLLOUT_ROLLED_BACK) | BIT(ROLLOUT_ROLLBACK_STUCK) | BIT(ROLLOUT_HALTED),
     [ROLLOUT_ROLLBACK_STUCK] = BIT(ROLLOUT_ROLLED_BACK) | BIT(ROLLOUT_HALTED),
 };
 static const unsigned step_moves[STEP_PHASE_COUNT] = {
@@ -39,22 +45,27 @@ static const unsigned step_moves[STEP_PHASE_COUNT] = {
     [STEP_APPLY] = BIT(STEP_SETTLE),
     [STEP_SETTLE] = BIT(STEP_APPLY) | BIT(STEP_BAKE),
     [STEP_BAKE] = BIT(STEP_APPLY) | BIT(STEP_GATE),
-    [STEP_GATE] = BIT(STEP_APPLY) | BIT(STEP_DONE),
+    [STEP_GATE] = BIT(STEP_APPLY) | BIT(STEP_BAKE) | BIT(STEP_DONE), /* extended: bake again */
 };
 /* A node whose new version stops being ready is loaded again, hence the ways back. */
 #define NODE_MOVING                                                                      \
     (BIT(NODE_PLACING) | BIT(NODE_SWITCHING) | BIT(NODE_LOADING) | BIT(NODE_OBSERVING) | \
-     BIT(NODE_GOLDEN))
-#define NODE_ENDS \
-    (BIT(NODE_SERVING) | BIT(NODE_FAILED) | BIT(NODE_ROLLING_BACK) | BIT(NODE_UNREACHABLE))
+     BIT(NODE_GOLDEN) | BIT(NODE_DRAINING) | BIT(NODE_ROUTING))
+#define NODE_ENDS                                                                            \
+    (BIT(NODE_SERVING) | BIT(NODE_FAILED) | BIT(NODE_ROLLING_BACK) | BIT(NODE_UNREACHABLE) | \
+     BIT(NODE_LEFT_OUT))
 static const unsigned node_moves[NODE_STATE_COUNT] = {
-    [NODE_OLD] = BIT(NODE_WAITING) | NODE_MOVING | BIT(NODE_ROLLING_BACK) | BIT(NODE_UNREACHABLE),
+    [NODE_OLD] = BIT(NODE_WAITING) | NODE_MOVING | BIT(NODE_ROLLING_BACK) | BIT(NODE_UNREACHABLE) |
+                 BIT(NODE_LEFT_OUT),
     [NODE_WAITING] = BIT(NODE_OLD) | NODE_MOVING | NODE_ENDS,
     [NODE_PLACING] = BIT(NODE_OLD) | BIT(NODE_WAITING) | NODE_MOVING | NODE_ENDS,
     [NODE_SWITCHING] = NODE_MOVING | NODE_ENDS | BIT(NODE_WAITING),
     [NODE_LOADING] = NODE_MOVING | NODE_ENDS | BIT(NODE_WAITING),
     [NODE_OBSERVING] = NODE_MOVING | NODE_ENDS | BIT(NODE_WAITING),
     [NODE_GOLDEN] = NODE_MOVING | NODE_ENDS | BIT(NODE_WAITING),
+    [NODE_DRAINING] = NODE_MOVING | NODE_ENDS | BIT(NODE_WAITING) | BIT(NODE_OLD),
+    [NODE_ROUTING] = NODE_MOVING | NODE_ENDS | BIT(NODE_WAITING),
+    [NODE_LEFT_OUT] = ~0U,
     [NODE_SERVING] = NODE_MOVING | BIT(NODE_WAITING) | NODE_ENDS,
     /* Somebody resumed: the node gets another chance. */
     [NODE_FAILED] = NODE_MOVING | BIT(NODE_WAITING) | BIT(NODE_OLD) | BIT(NODE_ROLLING_BACK) |
@@ -82,6 +93,27 @@ const char *node_state_name(enum node_state s)
 const char *pause_reason_name(enum pause_reason r)
 {
     return pause_reason_names[r];
+}
+
+const char *rollout_fault_name(enum rollout_fault f)
+{
+    return rollout_fault_names[f];
+}
+
+bool pause_is_lifted(enum pause_reason r)
+{
+    return r < PAUSE_FREEZE;
+}
+
+bool pause_reason_by_name(const char *name, enum pause_reason *out)
+{
+    for (int i = 0; i < PAUSE_REASON_COUNT; i++) {
+        if (strcmp(pause_reason_names[i], name) == 0) {
+            *out = (enum pause_reason)i;
+            return true;
+        }
+    }
+    return false;
 }
 
 const char *command_verb_name(enum command_verb v)
@@ -141,6 +173,17 @@ void rollout_status_init(struct rollout_status *s, int64_t now_ms)
     *s = (struct rollout_status){.phase = ROLLOUT_SUBMITTED, .updated_ms = now_ms};
 }
 
+/* True if it is paused only by what ends with its cause. */
+static bool is_held_from_outside(const struct rollout_status *s)
+{
+    for (int i = 0; i < s->n_pauses; i++) {
+        enum pause_reason r = s->pauses[i].reason;
+        if (r != PAUSE_FREEZE && r != PAUSE_STOP && r != PAUSE_APPROVAL)
+            return false;
+    }
+    return s->n_pauses > 0;
+}
+
 int rollout_command_check(const struct rollout_status *s, enum command_verb verb,
                           int64_t expected_step, struct err *e)
 {
@@ -148,10 +191,15 @@ int rollout_command_check(const struct rollout_status *s, enum command_verb verb
     if (rollout_phase_is_terminal(s->phase))
         return err_set(e, ERR_CONFLICT, "the rollout has ended: %s%s%s",
                        rollout_phase_name(s->phase), s->outcome[0] != '\0' ? "; " : "", s->outcome);
-    if (is_backwards && verb != COMMAND_ABORT)
+    if (is_backwards && verb != COMMAND_ABORT && verb != COMMAND_HALT)
         return err_set(e, ERR_CONFLICT, "the rollout is being rolled back: %s", s->cause);
     if (expected_step != 0 && expected_step != s->step)
         return err_set(e, ERR_CONFLICT, "the rollout stands at step %d, not %lld", s->step,
                        (long long)expected_step);
+    if (s->is_halting)
+        return err_set(e, ERR_CONFLICT, "the rollout is being halted: %s", s->cause);
+    if (verb == COMMAND_RESUME && is_held_from_outside(s))
+        return err_set(e, ERR_CONFLICT, "a resume does not end this: %s; %s", s->waiting,
+                       s->unblock);
     return ERR_OK;
 }

@@ -11,13 +11,14 @@
 #include "policy.h"
 
 #define ROLLOUT_MAX_NODES 2000
-#define ROLLOUT_MAX_STEPS ROLLOUT_MAX_NODES
+#define ROLLOUT_MAX_STEPS (ROLLOUT_MAX_NODES + 2 * POLICY_MAX_STEPS)
 #define ROLLOUT_STATUS_MAX_BYTES (8 << 20)
 #define ROLLOUT_TEXT_BYTES 320
+#define ROLLOUT_MAX_APPROVALS 96
 
 enum rollout_phase {
     ROLLOUT_SUBMITTED,
-    ROLLOUT_QUEUED,
+    ROLLOUT_QUEUED, /* waits for its turn, a freeze, the budget, approvals, its set */
     ROLLOUT_RUNNING,
     ROLLOUT_PAUSED,
     ROLLOUT_FINALIZING,
@@ -28,6 +29,7 @@ enum rollout_phase {
     ROLLOUT_HALTED,
     ROLLOUT_REJECTED,
     ROLLOUT_CANCELLED,
+    ROLLOUT_SUPERSEDED, /* a newer one took its place before it touched anything */
     ROLLOUT_PHASE_COUNT
 };
 enum step_phase {
@@ -47,6 +49,9 @@ enum node_state {
     NODE_LOADING,
     NODE_OBSERVING,
     NODE_GOLDEN,
+    NODE_DRAINING, /* out of traffic, requests in flight end */
+    NODE_ROUTING,  /* into traffic again */
+    NODE_LEFT_OUT, /* could not be reached for long: it comes later */
     NODE_SERVING,
     NODE_FAILED,
     NODE_UNREACHABLE,
@@ -55,11 +60,18 @@ enum node_state {
 };
 enum pause_reason {
     PAUSE_USER,
-    PAUSE_GATE,         /* a gate or a node failed and the policy does not roll back */
-    PAUSE_INCONCLUSIVE, /* too few requests until the step's deadline */
-    PAUSE_NO_DATA,      /* no metrics */
-    PAUSE_UNREACHABLE,  /* nodes of the step are not reachable */
-    PAUSE_DEADLINE,     /* the step took too long and the policy does not roll back */
+    PAUSE_GATE,           /* a gate or a node failed and the policy does not roll back */
+    PAUSE_INCONCLUSIVE,   /* too few requests until the step's deadline */
+    PAUSE_NO_DATA,        /* no metrics */
+    PAUSE_UNREACHABLE,    /* nodes of the step are not reachable */
+    PAUSE_DEADLINE,       /* the step took too long and the policy does not roll back */
+    PAUSE_METRICS_ERROR,  /* metrics could not be read */
+    PAUSE_FREEZE,         /* from here on: what holds it from outside, see plan_hold.c */
+    PAUSE_STOP,           /* stop-the-line */
+    PAUSE_FAILURE_BUDGET, /* too many rollouts of the environment failed */
+    PAUSE_DEPENDENCY,     /* something else has to be live first */
+    PAUSE_CAPACITY,       /* the nodes could not carry the traffic */
+    PAUSE_APPROVAL,       /* people have to agree to the step */
     PAUSE_REASON_COUNT
 };
 
@@ -68,6 +80,7 @@ const char *step_phase_name(enum step_phase p);
 const char *node_state_name(enum node_state s);
 const char *pause_reason_name(enum pause_reason r);
 /* False if the name is unknown; *out is then untouched. */
+bool pause_reason_by_name(const char *name, enum pause_reason *out);
 bool rollout_phase_by_name(const char *name, enum rollout_phase *out);
 /* No transition leads out of a terminal phase. */
 bool rollout_phase_is_terminal(enum rollout_phase p);
@@ -82,6 +95,10 @@ enum command_verb {
     COMMAND_PROMOTE,
     COMMAND_PROMOTE_FULL,
     COMMAND_ABORT,
+    COMMAND_APPROVE,
+    COMMAND_REJECT, /* of an approver: as abort */
+    COMMAND_HALT,   /* abort without touching anything */
+    COMMAND_EXTEND, /* bake longer, by arg milliseconds */
     COMMAND_VERB_COUNT
 };
 const char *command_verb_name(enum command_verb v);
@@ -91,7 +108,9 @@ bool command_verb_by_name(const char *name, enum command_verb *out);
 struct rollout_command {
     int64_t seq;
     enum command_verb verb;
-    int64_t expected_step; /* 0: none named */
+    int64_t expected_step;       /* 0: none named */
+    int64_t expected_generation; /* of the target; 0: none named */
+    int64_t arg; /* COMMAND_EXTEND: ms; COMMAND_RESUME: PAUSE_BIT of the reasons, 0: all it may */
     const char *actor, *reason;
     int64_t ts_ms;
 };
@@ -109,14 +128,52 @@ struct rollout_record {
     const char *strategy; /* JSON text of the effective policy */
 };
 
+#define PAUSE_BIT(reason) ((int64_t)1 << (reason))
+/* Pauses that a resume without named reasons lifts: the user's and what was judged. The others end
+ * with their cause. */
+bool pause_is_lifted(enum pause_reason r);
+
+/* Whose fault it is that a rollout does not succeed: only a version's leads to its quarantine. */
+enum rollout_fault {
+    ROLLOUT_FAULT_NONE,
+    ROLLOUT_FAULT_VERSION,
+    ROLLOUT_FAULT_INFRASTRUCTURE,
+    ROLLOUT_FAULT_USER, /* somebody aborted it */
+    ROLLOUT_FAULT_COUNT
+};
+const char *rollout_fault_name(enum rollout_fault f);
+
+struct rollout_approval {
+    int step;          /* 0: to begin at all */
+    const char *actor; /* in arena */
+    int64_t at_ms;
+};
+/* How the rollout would be taken back from where it stands: computed at admission, refreshed as
+ * nodes change. Newest first is by falling `order` of the nodes. */
+struct rollout_way_back {
+    int n_nodes;     /* that would be touched */
+    int n_at_a_time; /* unavailable at most, while going back */
+    int low_point;   /* fewest nodes that serve while going back */
+    int64_t eta_ms;  /* from measured moves; 0: none was measured yet */
+    bool needs_load; /* false: the old version is still loaded */
+};
+
 struct rollout_pause {
     enum pause_reason reason;
     int64_t since_ms;
-    const char *text; /* in arena */
+    const char *text;  /* in arena */
+    const char *actor; /* PAUSE_USER: who; in arena, may be NULL */
+    int64_t until_ms;  /* 0: not known */
 };
 struct rollout_step {
-    int n_nodes; /* cumulative */
-    int64_t bake_ms;
+    int n_nodes;         /* cumulative */
+    int64_t bake_ms;     /* at least */
+    int64_t max_bake_ms; /* at most, while evidence is missing */
+    int reach;           /* only nodes up to this rank may be chosen; 0: all */
+    int weight_bp;       /* traffic of all nodes with the new version; -1: as it comes */
+    bool is_mirrored;    /* its nodes get copies of requests */
+    int n_approvals;     /* needed before it begins */
+    const char *wave;    /* in arena; NULL: no waves */
     enum step_phase phase;
     int64_t started_ms, ended_ms; /* 0: not yet */
     enum verdict verdict;
@@ -126,17 +183,24 @@ struct rollout_node {
     int64_t node_id;
     const char *name; /* in arena */
     enum node_state state;
-    int step;          /* the step (from 1) in which it got the new version; 0: not chosen */
-    int order;         /* in which nodes were chosen, from 1 */
-    bool is_touched;   /* its files were or may have been switched to the new version */
-    bool is_done;      /* it serves the new version */
-    bool has_failed;   /* the new version failed here */
-    bool is_returning; /* its move goes back to the old version */
-    bool is_back;      /* rolling back: nothing is left to do here */
-    int n_lost;        /* how often it stopped being ready with the new version */
-    int64_t version;   /* last seen serving; 0: none */
+    int step;             /* the step (from 1) in which it got the new version; 0: not chosen */
+    int rank;             /* place in the order of choice, from 1 */
+    int order;            /* in which nodes were chosen, from 1 */
+    bool is_touched;      /* its files were or may have been switched to the new version */
+    bool is_done;         /* it serves the new version */
+    bool has_failed;      /* the new version failed here */
+    bool is_returning;    /* its move goes back to the old version */
+    bool is_back;         /* rolling back: nothing is left to do here */
+    bool is_left_out;     /* could not be reached for too long: counts as done for its step */
+    bool is_fault_ours;   /* it failed for another reason than the version */
+    int n_lost;           /* how often it stopped being ready with the new version */
+    int n_restarts;       /* other processes were behind it while it served the new version */
+    int64_t restarted_ms; /* the last of them that was counted */
+    int64_t version;      /* last seen serving; 0: none */
     int64_t ready_since_ms;
     int64_t odd_since_ms; /* since when it serves something else than wanted */
+    int64_t began_ms;     /* its present move began to disturb it */
+    int64_t moved_ms;     /* how long its last move disturbed it; 0: not measured */
     struct evidence evidence;
     struct move move;
 };
@@ -148,17 +212,31 @@ struct rollout_status {
     int64_t command_seq;      /* last command taken in */
     int64_t step_deadline_ms; /* absolute; 0: none */
     int64_t bake_since_ms;    /* 0: not begun */
-    int64_t paused_since_ms;  /* 0: not paused */
+    int64_t bake_until_ms;    /* evidence is waited for until then; 0: not begun */
+    int64_t exposed_ms; /* first request at a node with the new version in this step; 0: none */
+    int64_t queued_ms;  /* since when it waits to begin */
+    int64_t waived;     /* PAUSE_BITs that somebody lifted while their cause goes on */
+    int64_t paused_since_ms; /* 0: not paused */
+    int64_t anew_ms; /* somebody let it go on after a verdict: it is judged anew since; 0: never */
     bool promotes_full;
+    bool is_halting;   /* ends as it is as soon as no operation is open */
+    int64_t repair_ms; /* without a rollout: when a repair began last */
     int n_chosen;
     int n_rollback_failures;
+    int n_version_failures, n_infra_failures; /* of nodes */
+    enum rollout_fault fault;
+    int weight_bp; /* now wanted for the nodes with the new version together; -1: as it comes */
+    int router_attempt; /* of the last OP_WEIGHTS */
+    struct rollout_way_back way_back;
+    struct rollout_approval *approvals; /* in arena */
+    int n_approvals;
     struct rollout_pause pauses[PAUSE_REASON_COUNT];
     int n_pauses;
     char cause[ROLLOUT_TEXT_BYTES];   /* why it is rolled back or was ended; "" */
     char outcome[ROLLOUT_TEXT_BYTES]; /* terminal phases: in words */
     char waiting[ROLLOUT_TEXT_BYTES]; /* what it waits for; "" */
     char unblock[ROLLOUT_TEXT_BYTES]; /* what would help; "" */
-    struct gate_result gates[POLICY_MAX_GATES];
+    struct gate_result *gates;        /* in arena */
     int n_gates;
     struct rollout_step *steps; /* in arena */
     int n_steps;

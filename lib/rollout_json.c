@@ -17,22 +17,55 @@ static const struct field status_fields[] = {
     FIELD_OF(FIELD_INT64, struct rollout_status, step_deadline_ms),
     FIELD_OF(FIELD_INT64, struct rollout_status, bake_since_ms),
     FIELD_OF(FIELD_INT64, struct rollout_status, paused_since_ms),
+    FIELD_OF(FIELD_INT64, struct rollout_status, anew_ms),
+    FIELD_OF(FIELD_INT64, struct rollout_status, bake_until_ms),
+    FIELD_OF(FIELD_INT64, struct rollout_status, exposed_ms),
+    FIELD_OF(FIELD_INT64, struct rollout_status, queued_ms),
+    FIELD_OF(FIELD_INT64, struct rollout_status, waived),
     FIELD_OF(FIELD_BOOL, struct rollout_status, promotes_full),
+    FIELD_OF(FIELD_BOOL, struct rollout_status, is_halting),
+    FIELD_OF(FIELD_INT64, struct rollout_status, repair_ms),
     FIELD_OF(FIELD_INT, struct rollout_status, n_chosen),
     FIELD_OF(FIELD_INT, struct rollout_status, n_rollback_failures),
+    FIELD_OF(FIELD_INT, struct rollout_status, n_version_failures),
+    FIELD_OF(FIELD_INT, struct rollout_status, n_infra_failures),
+    FIELD_ENUM(struct rollout_status, fault, rollout_fault_names),
+    FIELD_OF(FIELD_SIGNED, struct rollout_status, weight_bp),
+    FIELD_OF(FIELD_INT, struct rollout_status, router_attempt),
     FIELD_OF(FIELD_TEXT, struct rollout_status, cause),
     FIELD_OF(FIELD_TEXT, struct rollout_status, outcome),
     FIELD_OF(FIELD_TEXT, struct rollout_status, waiting),
     FIELD_OF(FIELD_TEXT, struct rollout_status, unblock),
 };
+#define WAY_BACK(type, member)                                                               \
+    {                                                                                        \
+        "way_back_" #member, type, offsetof(struct rollout_status, way_back.member), 0, NULL \
+    }
+static const struct field way_back_fields[] = {
+    WAY_BACK(FIELD_INT, n_nodes),  WAY_BACK(FIELD_INT, n_at_a_time), WAY_BACK(FIELD_INT, low_point),
+    WAY_BACK(FIELD_INT64, eta_ms), WAY_BACK(FIELD_BOOL, needs_load),
+};
+static const struct field approval_fields[] = {
+    FIELD_OF(FIELD_INT, struct rollout_approval, step),
+    FIELD_OF(FIELD_STR, struct rollout_approval, actor),
+    FIELD_OF(FIELD_INT64, struct rollout_approval, at_ms),
+};
 static const struct field pause_fields[] = {
     FIELD_ENUM(struct rollout_pause, reason, pause_reason_names),
     FIELD_OF(FIELD_INT64, struct rollout_pause, since_ms),
     FIELD_OF(FIELD_STR, struct rollout_pause, text),
+    FIELD_OF(FIELD_STR, struct rollout_pause, actor),
+    FIELD_OF(FIELD_INT64, struct rollout_pause, until_ms),
 };
 static const struct field step_fields[] = {
     FIELD_OF(FIELD_INT, struct rollout_step, n_nodes),
     FIELD_OF(FIELD_INT64, struct rollout_step, bake_ms),
+    FIELD_OF(FIELD_INT64, struct rollout_step, max_bake_ms),
+    FIELD_OF(FIELD_INT, struct rollout_step, reach),
+    FIELD_OF(FIELD_SIGNED, struct rollout_step, weight_bp),
+    FIELD_OF(FIELD_BOOL, struct rollout_step, is_mirrored),
+    FIELD_OF(FIELD_INT, struct rollout_step, n_approvals),
+    FIELD_OF(FIELD_STR, struct rollout_step, wave),
     FIELD_ENUM(struct rollout_step, phase, step_phase_names),
     FIELD_OF(FIELD_INT64, struct rollout_step, started_ms),
     FIELD_OF(FIELD_INT64, struct rollout_step, ended_ms),
@@ -47,22 +80,41 @@ static const struct field gate_fields[] = {
     FIELD_OF(FIELD_INT64, struct gate_result, value),
     FIELD_OF(FIELD_INT64, struct gate_result, limit),
     FIELD_OF(FIELD_INT64, struct gate_result, n_missing),
+    FIELD_OF(FIELD_STR, struct gate_result, name),
+    FIELD_OF(FIELD_INT64, struct gate_result, n_base_requests),
+    FIELD_OF(FIELD_INT64, struct gate_result, n_base_failures),
+    FIELD_OF(FIELD_INT64, struct gate_result, log_e_milli),
+    FIELD_OF(FIELD_INT64, struct gate_result, log_e_fail_milli),
+    FIELD_OF(FIELD_INT64, struct gate_result, log_pass_milli),
+    FIELD_OF(FIELD_INT64, struct gate_result, log_pass_at_milli),
+    FIELD_OF(FIELD_INT64, struct gate_result, n_to_fail),
+    FIELD_OF(FIELD_INT64, struct gate_result, phi_milli),
+    FIELD_OF(FIELD_BOOL, struct gate_result, is_report_only),
+    FIELD_OF(FIELD_INT64, struct gate_result, since_ms),
+    FIELD_OF(FIELD_TEXT, struct gate_result, cause),
 };
 static const struct field node_fields[] = {
     FIELD_OF(FIELD_INT64, struct rollout_node, node_id),
     FIELD_OF(FIELD_STR, struct rollout_node, name),
     FIELD_ENUM(struct rollout_node, state, node_state_names),
     FIELD_OF(FIELD_INT, struct rollout_node, step),
+    FIELD_OF(FIELD_INT, struct rollout_node, rank),
     FIELD_OF(FIELD_INT, struct rollout_node, order),
     FIELD_OF(FIELD_BOOL, struct rollout_node, is_touched),
     FIELD_OF(FIELD_BOOL, struct rollout_node, is_done),
     FIELD_OF(FIELD_BOOL, struct rollout_node, has_failed),
     FIELD_OF(FIELD_BOOL, struct rollout_node, is_returning),
     FIELD_OF(FIELD_BOOL, struct rollout_node, is_back),
+    FIELD_OF(FIELD_BOOL, struct rollout_node, is_left_out),
+    FIELD_OF(FIELD_BOOL, struct rollout_node, is_fault_ours),
     FIELD_OF(FIELD_INT, struct rollout_node, n_lost),
+    FIELD_OF(FIELD_INT, struct rollout_node, n_restarts),
+    FIELD_OF(FIELD_INT64, struct rollout_node, restarted_ms),
     FIELD_OF(FIELD_INT64, struct rollout_node, version),
     FIELD_OF(FIELD_INT64, struct rollout_node, ready_since_ms),
     FIELD_OF(FIELD_INT64, struct rollout_node, odd_since_ms),
+    FIELD_OF(FIELD_INT64, struct rollout_node, began_ms),
+    FIELD_OF(FIELD_INT64, struct rollout_node, moved_ms),
 };
 #define EVIDENCE(member)                                                                    \
     {                                                                                       \
@@ -86,6 +138,10 @@ static const struct field move_fields[] = {
     FIELD_OF(FIELD_INT64, struct move, clean),
     FIELD_OF(FIELD_BOOL, struct move, is_issued),
     FIELD_OF(FIELD_BOOL, struct move, wants_golden),
+    FIELD_OF(FIELD_INT64, struct move, keep),
+    FIELD_OF(FIELD_BOOL, struct move, is_drop),
+    FIELD_OF(FIELD_BOOL, struct move, is_drained),
+    FIELD_OF(FIELD_BOOL, struct move, is_leaving),
     FIELD_OF(FIELD_INT, struct move, attempt),
     FIELD_OF(FIELD_INT, struct move, n_failures),
     FIELD_OF(FIELD_INT, struct move, n_rounds),
@@ -130,6 +186,9 @@ void rollout_status_write(const struct rollout_status *s, struct buf *out)
     jsonw_init(&w, out);
     jsonw_object(&w, NULL);
     fields_write(&w, status_fields, ARRAY_LEN(status_fields), s);
+    fields_write(&w, way_back_fields, ARRAY_LEN(way_back_fields), s);
+    write_list(&w, "approvals", approval_fields, ARRAY_LEN(approval_fields), s->approvals,
+               (size_t)s->n_approvals, sizeof s->approvals[0]);
     write_list(&w, "pauses", pause_fields, ARRAY_LEN(pause_fields), s->pauses, (size_t)s->n_pauses,
                sizeof s->pauses[0]);
     write_list(&w, "gates", gate_fields, ARRAY_LEN(gate_fields), s->gates, (size_t)s->n_gates,
@@ -171,6 +230,26 @@ static size_t array_size(const json_t *j, const char *key)
     return json_array_size(json_object_get(j, key));
 }
 
+/* Memory for a list; its limit is checked when it is read, so too long a list needs none. */
+static void *new_items(const json_t *j, const struct list *list, struct arena *a)
+{
+    size_t n = array_size(j, list->key);
+    return arena_alloc(a, (n <= list->max ? n : 0) * list->size);
+}
+
+/* What older programs wrote. */
+static void modernise(json_t *j)
+{
+    size_t i;
+    json_t *pause;
+    json_array_foreach(json_object_get(j, "pauses"), i, pause)
+    {
+        const char *reason = json_string_value(json_object_get(pause, "reason"));
+        if (reason != NULL && strcmp(reason, "no_data") == 0)
+            json_object_set_new(pause, "reason", json_string("no-data"));
+    }
+}
+
 static int read_node_parts(const json_t *j, struct arena *a, struct rollout_status *s,
                            struct err *e)
 {
@@ -199,6 +278,8 @@ static int read_status(const json_t *j, struct arena *a, struct rollout_status *
 {
     const struct list pause_list = {"pauses", pause_fields, ARRAY_LEN(pause_fields),
                                     PAUSE_REASON_COUNT, sizeof s->pauses[0]};
+    const struct list approval_list = {"approvals", approval_fields, ARRAY_LEN(approval_fields),
+                                       ROLLOUT_MAX_APPROVALS, sizeof s->approvals[0]};
     const struct list gate_list = {"gates", gate_fields, ARRAY_LEN(gate_fields), POLICY_MAX_GATES,
                                    sizeof s->gates[0]};
     const struct list step_list = {"steps", step_fields, ARRAY_LEN(step_fields), ROLLOUT_MAX_STEPS,
@@ -207,16 +288,19 @@ static int read_status(const json_t *j, struct arena *a, struct rollout_status *
                                    sizeof s->nodes[0]};
     int rc = fields_read(j, "", status_fields, ARRAY_LEN(status_fields), a, s, e);
     if (rc == ERR_OK)
+        rc = fields_read(j, "", way_back_fields, ARRAY_LEN(way_back_fields), a, s, e);
+    s->approvals = new_items(j, &approval_list, a);
+    s->gates = new_items(j, &gate_list, a);
+    s->steps = new_items(j, &step_list, a);
+    s->nodes = new_items(j, &node_list, a);
+    if (rc == ERR_OK && json_object_get(j, "approvals") != NULL) /* older records have none */
+        rc = read_list(j, &approval_list, a, s->approvals, &s->n_approvals, e);
+    if (rc == ERR_OK)
         rc = read_list(j, &pause_list, a, s->pauses, &s->n_pauses, e);
     if (rc == ERR_OK)
         rc = read_list(j, &gate_list, a, s->gates, &s->n_gates, e);
-    /* The limits are checked before a byte is written, so too long a list needs no memory. */
-    if (rc == ERR_OK && array_size(j, "steps") <= step_list.max)
-        s->steps = arena_alloc(a, array_size(j, "steps") * sizeof s->steps[0]);
     if (rc == ERR_OK)
         rc = read_list(j, &step_list, a, s->steps, &s->n_steps, e);
-    if (rc == ERR_OK && array_size(j, "nodes") <= node_list.max)
-        s->nodes = arena_alloc(a, array_size(j, "nodes") * sizeof s->nodes[0]);
     if (rc == ERR_OK)
         rc = read_list(j, &node_list, a, s->nodes, &s->n_nodes, e);
     if (rc == ERR_OK)
@@ -234,8 +318,10 @@ int rollout_status_read(const char *text, size_t n, struct arena *a, struct roll
     int rc = json_parse(text, n, 8, &j, e);
     if (rc == ERR_OK && !json_is_object(j))
         rc = err_set(e, ERR_INVALID, "not an object");
-    if (rc == ERR_OK)
+    if (rc == ERR_OK) {
+        modernise(j);
         rc = read_status(j, a, s, e);
+    }
     if (rc != ERR_OK) {
         err_prefix(e, "status of a rollout: ");
         e->code = ERR_CORRUPT;
@@ -245,20 +331,29 @@ int rollout_status_read(const char *text, size_t n, struct arena *a, struct roll
     return ERR_OK;
 }
 
+static void *copy_items(struct arena *a, const void *items, int n, size_t size)
+{
+    return n == 0 ? NULL : arena_copy(a, items, (size_t)n * size);
+}
+
 void rollout_status_copy(const struct rollout_status *s, struct arena *a,
                          struct rollout_status *out)
 {
     *out = *s;
-    for (int i = 0; i < s->n_pauses; i++)
+    out->steps = copy_items(a, s->steps, s->n_steps, sizeof s->steps[0]);
+    out->nodes = copy_items(a, s->nodes, s->n_nodes, sizeof s->nodes[0]);
+    out->gates = copy_items(a, s->gates, s->n_gates, sizeof s->gates[0]);
+    out->approvals = copy_items(a, s->approvals, s->n_approvals, sizeof s->approvals[0]);
+    for (int i = 0; i < s->n_pauses; i++) {
         out->pauses[i].text = arena_strdup(a, s->pauses[i].text);
-    size_t n_steps = (size_t)s->n_steps;
-    size_t n_nodes = (size_t)s->n_nodes;
-    out->steps = arena_alloc(a, n_steps * sizeof s->steps[0]);
-    out->nodes = arena_alloc(a, n_nodes * sizeof s->nodes[0]);
-    if (n_steps > 0)
-        memcpy(out->steps, s->steps, n_steps * sizeof s->steps[0]);
-    if (n_nodes > 0)
-        memcpy(out->nodes, s->nodes, n_nodes * sizeof s->nodes[0]);
-    for (size_t i = 0; i < n_nodes; i++)
+        out->pauses[i].actor = arena_strdup(a, s->pauses[i].actor);
+    }
+    for (int i = 0; i < s->n_steps; i++)
+        out->steps[i].wave = arena_strdup(a, s->steps[i].wave);
+    for (int i = 0; i < s->n_gates; i++)
+        out->gates[i].name = arena_strdup(a, s->gates[i].name);
+    for (int i = 0; i < s->n_approvals; i++)
+        out->approvals[i].actor = arena_strdup(a, s->approvals[i].actor);
+    for (int i = 0; i < s->n_nodes; i++)
         out->nodes[i].name = arena_strdup(a, s->nodes[i].name);
 }

@@ -10,8 +10,14 @@
 extern const char *const rollout_phase_names[ROLLOUT_PHASE_COUNT];
 extern const char *const step_phase_names[STEP_PHASE_COUNT];
 extern const char *const node_state_names[NODE_STATE_COUNT];
+extern const char *const rollout_fault_names[ROLLOUT_FAULT_COUNT];
 extern const char *const pause_reason_names[PAUSE_REASON_COUNT];
 extern const char *const verdict_names[VERDICT_COUNT];
+/* These end with NULL. */
+extern const char *const strategy_names[];
+extern const char *const choice_names[];
+extern const char *const residency_names[];
+extern const char *const queue_names[];
 extern const char *const gate_kind_names[GATE_KIND_COUNT];
 extern const char *const move_phase_names[MOVE_PHASE_COUNT];
 

@@ -3,8 +3,10 @@
  * history. Pure; any thread.
  */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "gate_show.h"
 #include "rollout.h"
 #include "when.h"
 
@@ -21,9 +23,21 @@ static void show_pauses(const struct rollout_status *s, struct jsonw *w)
         jsonw_str(w, "reason", pause_reason_name(s->pauses[i].reason));
         jsonw_time(w, "since", s->pauses[i].since_ms);
         jsonw_str(w, "text", s->pauses[i].text);
+        jsonw_str(w, "actor", s->pauses[i].actor);
+        jsonw_time(w, "until", s->pauses[i].until_ms);
         jsonw_end(w);
     }
     jsonw_end(w);
+}
+
+/* Records from before weights have 0 everywhere, which is what nobody would ask for. */
+static bool has_weights(const struct rollout_status *s)
+{
+    for (int i = 0; i < s->n_steps; i++) {
+        if (s->steps[i].weight_bp != 0)
+            return true;
+    }
+    return false;
 }
 
 static void show_steps(const struct rollout_status *s, struct jsonw *w)
@@ -35,6 +49,15 @@ static void show_steps(const struct rollout_status *s, struct jsonw *w)
         jsonw_object(w, NULL);
         jsonw_int(w, "n_nodes", step->n_nodes);
         jsonw_str(w, "bake", when_format_duration(step->bake_ms, bake));
+        if (step->max_bake_ms > step->bake_ms)
+            jsonw_str(w, "max_bake", when_format_duration(step->max_bake_ms, bake));
+        if (step->weight_bp >= 0 && has_weights(s))
+            jsonw_strf(w, "weight", "%d.%02d", step->weight_bp / 100, step->weight_bp % 100);
+        if (step->is_mirrored)
+            jsonw_bool(w, "mirrored", true);
+        if (step->n_approvals > 0)
+            jsonw_int(w, "approvals", step->n_approvals);
+        jsonw_str(w, "wave", step->wave);
         jsonw_str(w, "phase", step_phase_name(step->phase));
         jsonw_time(w, "started", step->started_ms);
         jsonw_time(w, "ended", step->ended_ms);
@@ -45,36 +68,6 @@ static void show_steps(const struct rollout_status *s, struct jsonw *w)
     jsonw_end(w);
 }
 
-/* "1.24 % of 812 requests failed, at most 2 % may" */
-static void gate_text(const struct gate_result *g, char *text, size_t n)
-{
-    double v = (double)g->value;
-    double limit = (double)g->limit;
-    long long n_requests = (long long)g->n_requests;
-    if (g->kind == GATE_HEALTH || g->kind == GATE_GOLDEN)
-        snprintf(text, n, "%s",
-                 g->kind == GATE_HEALTH ? "every node with the new version is ready"
-                                        : "golden requests answered as expected");
-    else if (g->verdict == VERDICT_NO_DATA)
-        snprintf(text, n, "the nodes have no counters");
-    else if (g->verdict == VERDICT_ERROR)
-        snprintf(text, n, "the counters could not be read lately");
-    else if (n_requests == 0)
-        snprintf(text, n, "no request yet");
-    else if (g->kind == GATE_ERROR_RATE)
-        snprintf(text, n, "%.4g %% of %lld requests failed, at most %.4g %% may", v / 10000,
-                 n_requests, limit / 10000);
-    else
-        snprintf(text, n, "%.4g ms on average over %lld requests, at most %.4g ms", v / 1000,
-                 n_requests, limit / 1000);
-}
-
-/* Errors as a share (0.0124), latencies in milliseconds. */
-static void gate_number(struct jsonw *w, const struct gate_result *g, const char *key, int64_t v)
-{
-    jsonw_real(w, key, (double)v / (g->kind == GATE_ERROR_RATE ? 1e6 : 1e3));
-}
-
 static void show_gates(const struct rollout_status *s, struct jsonw *w)
 {
     jsonw_array(w, "gates");
@@ -82,19 +75,7 @@ static void show_gates(const struct rollout_status *s, struct jsonw *w)
         const struct gate_result *g = &s->gates[i];
         if (g->verdict == VERDICT_NONE)
             continue;
-        char text[160];
-        gate_text(g, text, sizeof text);
-        jsonw_object(w, NULL);
-        jsonw_str(w, "kind", gate_name(g->kind));
-        jsonw_str(w, "verdict", verdict_name(g->verdict));
-        jsonw_str(w, "text", text);
-        if (g->kind == GATE_ERROR_RATE || g->kind == GATE_LATENCY) {
-            jsonw_int(w, "n_requests", g->n_requests);
-            jsonw_int(w, "n_failures", g->n_failures);
-            gate_number(w, g, "value", g->value);
-            gate_number(w, g, "limit", g->limit);
-        }
-        jsonw_end(w);
+        gate_show(g, w);
     }
     jsonw_end(w);
 }
@@ -126,11 +107,81 @@ static void show_nodes(const struct rollout_record *r, const struct rollout_stat
             jsonw_int(w, "wanted", want);
         jsonw_str(w, "state", node_state_name(n->state));
         jsonw_int(w, "attempt", n->move.attempt);
+        if (n->n_restarts > 0)
+            jsonw_int(w, "restarts", n->n_restarts);
         if (n->move.text[0] != '\0')
             jsonw_str(w, "text", n->move.text);
         jsonw_end(w);
     }
     jsonw_end(w);
+}
+
+static int compare_order(const void *x, const void *y)
+{
+    const struct rollout_node *const *a = x;
+    const struct rollout_node *const *b = y;
+    return (*b)->order - (*a)->order;
+}
+
+/* Names of the nodes that would go back, newest first. */
+static void show_order(const struct rollout_status *s, struct jsonw *w)
+{
+    const struct rollout_node **nodes CLEANUP(mem_free_ptr) =
+        mem_alloc(((size_t)s->n_nodes + 1) * sizeof(*nodes));
+    size_t n = 0;
+    for (int i = 0; i < s->n_nodes; i++) {
+        if (s->nodes[i].step > 0 && !s->nodes[i].is_back)
+            nodes[n++] = &s->nodes[i];
+    }
+    qsort(nodes, n, sizeof nodes[0], compare_order);
+    jsonw_array(w, "order");
+    for (size_t i = 0; i < n; i++)
+        jsonw_str(w, NULL, nodes[i]->name);
+    jsonw_end(w);
+}
+
+static void show_way_back(const struct rollout_status *s, struct jsonw *w)
+{
+    char eta[WHEN_TEXT_BYTES];
+    const struct rollout_way_back *back = &s->way_back;
+    if (s->n_steps == 0 || rollout_phase_is_terminal(s->phase))
+        return;
+    jsonw_object(w, "way_back");
+    jsonw_int(w, "n_nodes", back->n_nodes);
+    jsonw_int(w, "n_at_a_time", back->n_at_a_time);
+    jsonw_int(w, "low_point", back->low_point);
+    if (back->eta_ms > 0)
+        jsonw_str(w, "eta", when_format_duration(back->eta_ms, eta));
+    jsonw_bool(w, "needs_load", back->needs_load);
+    show_order(s, w);
+    jsonw_end(w);
+}
+
+static void show_approvals(const struct rollout_status *s, struct jsonw *w)
+{
+    if (s->n_approvals == 0)
+        return;
+    jsonw_array(w, "approvals");
+    for (int i = 0; i < s->n_approvals; i++) {
+        jsonw_object(w, NULL);
+        jsonw_int(w, "step", s->approvals[i].step);
+        jsonw_str(w, "actor", s->approvals[i].actor);
+        jsonw_time(w, "at", s->approvals[i].at_ms);
+        jsonw_end(w);
+    }
+    jsonw_end(w);
+}
+
+static void show_fault(const struct rollout_status *s, struct jsonw *w)
+{
+    if (s->fault != ROLLOUT_FAULT_NONE)
+        jsonw_str(w, "fault", rollout_fault_name(s->fault));
+    if (s->n_version_failures > 0)
+        jsonw_int(w, "version_failures", s->n_version_failures);
+    if (s->n_infra_failures > 0)
+        jsonw_int(w, "infrastructure_failures", s->n_infra_failures);
+    if (s->n_rollback_failures > 0)
+        jsonw_int(w, "rollback_failures", s->n_rollback_failures);
 }
 
 static void show_text(struct jsonw *w, const char *key, const char *text)
@@ -156,8 +207,15 @@ void rollout_status_api(const struct rollout_record *r, const struct rollout_sta
     show_steps(s, w);
     show_gates(s, w);
     show_nodes(r, s, w);
-    if (!rollout_phase_is_terminal(s->phase))
-        jsonw_time(w, "deadline", s->step_deadline_ms);
+    show_fault(s, w);
+    show_approvals(s, w);
+    show_way_back(s, w);
+    if (rollout_phase_is_terminal(s->phase))
+        return;
+    jsonw_time(w, "deadline", s->step_deadline_ms);
+    jsonw_time(w, "bake_until", s->bake_until_ms);
+    if (s->weight_bp >= 0 && s->step > 0 && has_weights(s))
+        jsonw_int(w, "weight_bp", s->weight_bp);
 }
 
 static void set_text(json_t *j, const char *key, const char *text)
@@ -185,9 +243,11 @@ static json_t *document_gates(const struct rollout_status *s)
     for (int i = 0; i < s->n_gates; i++) {
         const struct gate_result *g = &s->gates[i];
         json_t *one = json_object();
-        char text[160];
+        char text[GATE_TEXT_BYTES];
         gate_text(g, text, sizeof text);
         set_text(one, "kind", gate_name(g->kind));
+        if (g->name != NULL && strcmp(g->name, gate_name(g->kind)) != 0)
+            set_text(one, "name", g->name);
         set_text(one, "verdict", verdict_name(g->verdict));
         if (g->verdict != VERDICT_NONE)
             set_text(one, "text", text);
@@ -239,6 +299,15 @@ static void document_status(json_t *j, const struct rollout_status *s)
     set_int(j, "n_nodes", s->n_nodes);
     set_text(j, "cause", s->cause);
     set_text(j, "outcome", s->outcome);
+    if (s->fault != ROLLOUT_FAULT_NONE)
+        set_text(j, "fault", rollout_fault_name(s->fault));
+    json_t *approvals = json_array();
+    for (int i = 0; i < s->n_approvals; i++)
+        json_array_append_new(approvals, json_pack("{s:i,s:s}", "step", s->approvals[i].step,
+                                                   "actor", s->approvals[i].actor));
+    if (s->n_approvals > 0)
+        json_object_set(j, "approvals", approvals);
+    json_decref(approvals);
     json_object_set_new(j, "steps", document_steps(s));
     json_object_set_new(j, "gates", document_gates(s));
     json_object_set_new(j, "failed_nodes", document_failures(s));

@@ -5,6 +5,7 @@
  */
 #include "seal.h"
 
+#include <assert.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -352,6 +353,28 @@ int seal_verify(const char *armor, const char *name_space, const void *message, 
     return ERR_OK;
 }
 
+void seal_hmac(const void *key, size_t n_key, const void *message, size_t n,
+               uint8_t out[SEAL_HMAC_BYTES])
+{
+    crypto_auth_hmacsha256_state state;
+    crypto_auth_hmacsha256_init(&state, key, n_key);
+    crypto_auth_hmacsha256_update(&state, message, n);
+    crypto_auth_hmacsha256_final(&state, out);
+    sodium_memzero(&state, sizeof state);
+}
+
+void seal_sign_bare(const struct seal_key *k, const void *message, size_t n,
+                    uint8_t out[SEAL_BARE_BYTES])
+{
+    crypto_sign_detached(out, NULL, message, n, k->secret);
+}
+
+bool seal_bare_fits(const struct seal_public *p, const void *message, size_t n,
+                    const uint8_t signature[SEAL_BARE_BYTES])
+{
+    return crypto_sign_verify_detached(signature, message, n, p->b) == 0;
+}
+
 void seal_random(void *out, size_t n)
 {
     randombytes_buf(out, n);
@@ -368,6 +391,21 @@ void seal_random_base62(char *out, size_t n)
 void seal_token_hash(const char *token, const uint8_t pepper[32], uint8_t out[32])
 {
     crypto_generichash(out, 32, (const uint8_t *)token, strlen(token), pepper, 32);
+}
+
+static_assert(crypto_pwhash_STRBYTES <= SEAL_PASSWORD_BYTES, "text of libsodium");
+
+int seal_password_hash(const char *password, char out[SEAL_PASSWORD_BYTES], struct err *e)
+{
+    int code =
+        crypto_pwhash_str(out, password, strlen(password), crypto_pwhash_OPSLIMIT_INTERACTIVE,
+                          crypto_pwhash_MEMLIMIT_INTERACTIVE);
+    return code == 0 ? ERR_OK : err_set(e, ERR_UNAVAILABLE, "no memory to hash a password");
+}
+
+bool seal_password_fits(const char *text, const char *password)
+{
+    return crypto_pwhash_str_verify(text, password, strlen(password)) == 0;
 }
 
 bool seal_equal(const void *a, const void *b, size_t n)

@@ -46,6 +46,22 @@ void seal_sign(const struct seal_key *k, const char *name_space, const void *mes
  * signature does not fit the message or namespace. sha256 and sha512 are accepted. */
 MUST_USE int seal_verify(const char *armor, const char *name_space, const void *message, size_t n,
                          struct seal_public *by, struct err *e);
+/* HMAC-SHA256 with a key of any length; all borrowed. Any thread. */
+#define SEAL_HMAC_BYTES 32
+void seal_hmac(const void *key, size_t n_key, const void *message, size_t n,
+               uint8_t out[SEAL_HMAC_BYTES]);
+/* The bare Ed25519 signature (RFC 8032), without any envelope, and its check. Any thread. */
+#define SEAL_BARE_BYTES 64
+void seal_sign_bare(const struct seal_key *k, const void *message, size_t n,
+                    uint8_t out[SEAL_BARE_BYTES]);
+bool seal_bare_fits(const struct seal_public *p, const void *message, size_t n,
+                    const uint8_t signature[SEAL_BARE_BYTES]);
+/* Argon2id text of a password (borrowed), at libsodium's interactive limits: about 0.1 s and 64 MiB.
+ * ERR_UNAVAILABLE: no memory. */
+#define SEAL_PASSWORD_BYTES 128
+MUST_USE int seal_password_hash(const char *password, char out[SEAL_PASSWORD_BYTES], struct err *e);
+/* True if the password fits the text; takes as long as making it. */
+bool seal_password_fits(const char *text, const char *password);
 /* 32 random bytes; random id of n base62 letters. */
 void seal_random(void *out, size_t n);
 void seal_random_base62(char *out, size_t n); /* writes n letters and a NUL */

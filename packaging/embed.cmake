@@ -12,12 +12,15 @@ function(mreg_web output)
   if(MREG_WEB STREQUAL "npm")
     file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/web/src/*)
     set(dist ${CMAKE_BINARY_DIR}/web)
-    set(outputs ${dist}/index.html ${dist}/app.js ${dist}/app.css ${dist}/icon.svg)
-    add_custom_command(OUTPUT ${outputs}
+    add_custom_command(OUTPUT ${dist}/index.html
       COMMAND ${CMAKE_SOURCE_DIR}/web/build.sh ${dist}
       DEPENDS ${sources} ${CMAKE_SOURCE_DIR}/web/build.sh ${CMAKE_SOURCE_DIR}/web/package.json
               ${CMAKE_SOURCE_DIR}/web/package-lock.json VERBATIM)
-    mreg_embed(${output} web "${outputs}")
+    # Which files there are is known only once they are made: the step takes all of the folder.
+    add_custom_command(OUTPUT ${output}
+      COMMAND ${CMAKE_COMMAND} -DOUTPUT=${output} -DLABEL=web -DFOLDER=${dist}
+              -P ${CMAKE_SOURCE_DIR}/packaging/embed_run.cmake
+      DEPENDS ${dist}/index.html ${CMAKE_SOURCE_DIR}/packaging/embed_run.cmake VERBATIM)
   else()
     mreg_embed(${output} web "")
   endif()

@@ -1,4 +1,7 @@
-# cmake -DOUTPUT=x.c -DLABEL=web "-DFILES=a;b" -P embed_run.cmake
+# cmake -DOUTPUT=x.c -DLABEL=web "-DFILES=a;b" -P embed_run.cmake, or -DFOLDER=f for all of a folder.
+if(FOLDER)
+  file(GLOB FILES ${FOLDER}/*)
+endif()
 set(table "")
 set(arrays "")
 set(i 0)

@@ -10,6 +10,38 @@ CREATE TABLE aliases (
     PRIMARY KEY (model_id, alias)
 ) STRICT, WITHOUT ROWID;
 
+CREATE TABLE analyses (
+    rollout_id TEXT PRIMARY KEY,
+    document TEXT NOT NULL,
+    updated_ts INTEGER NOT NULL
+) STRICT;
+
+CREATE INDEX analyses_by_time ON analyses (updated_ts);
+
+CREATE TABLE analysis_intervals (
+    rollout_id TEXT NOT NULL,
+    gate INTEGER NOT NULL,
+    ts INTEGER NOT NULL,
+    kind INTEGER NOT NULL,
+    n_merged INTEGER NOT NULL,
+    is_rough INTEGER NOT NULL,
+    n_canary INTEGER NOT NULL,
+    bad_canary INTEGER NOT NULL,
+    n_base INTEGER NOT NULL,
+    bad_base INTEGER NOT NULL,
+    PRIMARY KEY (rollout_id, gate, ts, kind)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE analysis_values (
+    rollout_id TEXT NOT NULL,
+    gate INTEGER NOT NULL,
+    ts INTEGER NOT NULL,
+    kind INTEGER NOT NULL,
+    n_merged INTEGER NOT NULL,
+    value_micro INTEGER,
+    PRIMARY KEY (rollout_id, gate, ts, kind)
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE annotations (
     model_id INTEGER NOT NULL REFERENCES models (model_id),
     number INTEGER NOT NULL,
@@ -53,6 +85,25 @@ CREATE TABLE environments (
     name TEXT NOT NULL UNIQUE,
     position INTEGER NOT NULL,
     policy TEXT NOT NULL,
+    created_seq INTEGER NOT NULL,
+    created_ts INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE epochs_refused (
+    epoch INTEGER PRIMARY KEY,
+    ts INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE freezes (
+    freeze_id TEXT PRIMARY KEY,
+    kind TEXT NOT NULL,
+    env_id INTEGER REFERENCES environments (env_id),
+    model_id INTEGER REFERENCES models (model_id),
+    from_ts INTEGER,
+    until_ts INTEGER,
+    weekly TEXT,
+    reason TEXT NOT NULL,
+    actor TEXT NOT NULL,
     created_seq INTEGER NOT NULL,
     created_ts INTEGER NOT NULL
 ) STRICT;
@@ -107,6 +158,21 @@ CREATE TABLE meta (
     value TEXT NOT NULL
 ) STRICT;
 
+CREATE TABLE metric_points (
+    point_id INTEGER PRIMARY KEY,
+    target_id INTEGER NOT NULL,
+    number INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    node TEXT NOT NULL,
+    ts INTEGER NOT NULL,
+    value_micro INTEGER NOT NULL,
+    actor TEXT NOT NULL
+) STRICT;
+
+CREATE INDEX metric_points_by_name ON metric_points (target_id, number, name, ts);
+
+CREATE INDEX metric_points_by_time ON metric_points (ts);
+
 CREATE TABLE models (
     model_id INTEGER PRIMARY KEY,
     name TEXT NOT NULL UNIQUE,
@@ -118,12 +184,25 @@ CREATE TABLE models (
     deleted_ts INTEGER
 ) STRICT;
 
+CREATE TABLE node_drifts (
+    node_id INTEGER NOT NULL,
+    target_id INTEGER NOT NULL,
+    detail TEXT NOT NULL,
+    since_ts INTEGER NOT NULL,
+    PRIMARY KEY (node_id, target_id)
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE node_health (
     node_id INTEGER PRIMARY KEY,
     is_reachable INTEGER NOT NULL,
     since_ts INTEGER NOT NULL,
     observed_ts INTEGER NOT NULL,
     detail TEXT
+, started_ts INTEGER, restarted_ts INTEGER, n_restarts INTEGER NOT NULL DEFAULT 0) STRICT;
+
+CREATE TABLE node_leases (
+    node_id INTEGER PRIMARY KEY,
+    renewed_ts INTEGER NOT NULL
 ) STRICT;
 
 CREATE TABLE node_ops (
@@ -143,9 +222,21 @@ CREATE TABLE node_ops (
     ended_ts INTEGER
 ) STRICT;
 
+CREATE INDEX node_ops_by_node ON node_ops (node_id, started_ts);
+
 CREATE INDEX node_ops_by_target ON node_ops (target_id, node_id, started_ts);
 
 CREATE INDEX node_ops_open ON node_ops (state, node_id);
+
+CREATE TABLE node_probes (
+    node_id INTEGER PRIMARY KEY,
+    asked_ts INTEGER NOT NULL,
+    serve_as TEXT,
+    number INTEGER NOT NULL DEFAULT 0,
+    model TEXT,
+    probed_ts INTEGER NOT NULL DEFAULT 0,
+    report TEXT
+) STRICT;
 
 CREATE TABLE node_views (
     node_id INTEGER NOT NULL,
@@ -167,9 +258,18 @@ CREATE TABLE nodes (
     root TEXT,
     labels TEXT NOT NULL,
     created_seq INTEGER NOT NULL,
-    created_ts INTEGER NOT NULL,
+    created_ts INTEGER NOT NULL, lease_ms INTEGER NOT NULL DEFAULT 0, registered_by TEXT, cordon TEXT, cordon_by TEXT, cordon_reason TEXT, cordon_ts INTEGER,
     UNIQUE (env_id, name)
 ) STRICT;
+
+CREATE TABLE quarantine (
+    target_id INTEGER NOT NULL REFERENCES targets (target_id),
+    number INTEGER NOT NULL,
+    rollout_id TEXT NOT NULL REFERENCES rollouts (rollout_id),
+    cause TEXT NOT NULL,
+    since_ts INTEGER NOT NULL,
+    PRIMARY KEY (target_id, number)
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE rollout_commands (
     command_seq INTEGER PRIMARY KEY,
@@ -179,9 +279,17 @@ CREATE TABLE rollout_commands (
     reason TEXT,
     expected_step INTEGER,
     ts INTEGER NOT NULL
-) STRICT;
+, expected_generation INTEGER, arg INTEGER NOT NULL DEFAULT 0) STRICT;
 
 CREATE INDEX rollout_commands_by_rollout ON rollout_commands (rollout_id, command_seq);
+
+CREATE TABLE rollout_queue (
+    rollout_id TEXT PRIMARY KEY REFERENCES rollouts (rollout_id),
+    target_id INTEGER NOT NULL REFERENCES targets (target_id),
+    position INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX rollout_queue_by_target ON rollout_queue (target_id, position);
 
 CREATE TABLE rollout_status (
     rollout_id TEXT PRIMARY KEY,
@@ -205,13 +313,49 @@ CREATE TABLE rollouts (
     submitted_seq INTEGER NOT NULL,
     created_ts INTEGER NOT NULL,
     ended_ts INTEGER
-) STRICT;
+, overrides TEXT, is_hotfix INTEGER NOT NULL DEFAULT 0, set_id TEXT, fault TEXT, in_flight TEXT) STRICT;
+
+CREATE INDEX rollouts_by_end ON rollouts (phase, ended_ts);
 
 CREATE INDEX rollouts_by_seq ON rollouts (submitted_seq);
+
+CREATE INDEX rollouts_by_set ON rollouts (set_id) WHERE set_id IS NOT NULL;
 
 CREATE INDEX rollouts_by_target ON rollouts (target_id, submitted_seq);
 
 CREATE UNIQUE INDEX rollouts_one_active ON rollouts (target_id) WHERE is_active = 1;
+
+CREATE TABLE router_health (
+    router_id INTEGER PRIMARY KEY,
+    is_reachable INTEGER NOT NULL,
+    since_ts INTEGER NOT NULL,
+    observed_ts INTEGER NOT NULL,
+    detail TEXT
+) STRICT;
+
+CREATE TABLE router_views (
+    router_id INTEGER NOT NULL,
+    target_id INTEGER NOT NULL,
+    state TEXT NOT NULL,
+    observation TEXT NOT NULL,
+    observed_ts INTEGER NOT NULL,
+    PRIMARY KEY (router_id, target_id)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE routers (
+    router_id INTEGER PRIMARY KEY,
+    env_id INTEGER NOT NULL REFERENCES environments (env_id),
+    name TEXT NOT NULL,
+    driver TEXT NOT NULL,
+    address TEXT NOT NULL,
+    file TEXT,
+    pid_file TEXT,
+    backend TEXT NOT NULL,
+    server_label TEXT NOT NULL,
+    created_seq INTEGER NOT NULL,
+    created_ts INTEGER NOT NULL,
+    UNIQUE (env_id, name)
+) STRICT;
 
 CREATE TABLE samples (
     target_id INTEGER NOT NULL,
@@ -229,12 +373,31 @@ CREATE TABLE schema_migrations (
     applied_ts INTEGER NOT NULL
 ) STRICT;
 
+CREATE TABLE sessions (
+    hash BLOB PRIMARY KEY,
+    actor TEXT NOT NULL,
+    created_ts INTEGER NOT NULL,
+    expires_ts INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX sessions_by_actor ON sessions (actor);
+
+CREATE INDEX sessions_by_expiry ON sessions (expires_ts);
+
 CREATE TABLE signatures (
     digest BLOB NOT NULL,
     name_space TEXT NOT NULL,
     key_id TEXT NOT NULL,
     armor TEXT NOT NULL,
     PRIMARY KEY (digest, name_space, key_id)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE target_windows (
+    target_id INTEGER NOT NULL,
+    ts INTEGER NOT NULL,
+    width_ms INTEGER NOT NULL,
+    document TEXT NOT NULL,
+    PRIMARY KEY (target_id, ts)
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE targets (
@@ -247,7 +410,7 @@ CREATE TABLE targets (
     live_number INTEGER,
     last_good_number INTEGER,
     created_seq INTEGER NOT NULL,
-    created_ts INTEGER NOT NULL,
+    created_ts INTEGER NOT NULL, changed_by TEXT, changed_how TEXT, changed_ts INTEGER NOT NULL DEFAULT 0,
     UNIQUE (env_id, model_id),
     UNIQUE (env_id, serve_as)
 ) STRICT;
@@ -270,7 +433,7 @@ CREATE TABLE tokens (
     created_by TEXT NOT NULL,
     expires_ts INTEGER,
     revoked_ts INTEGER
-) STRICT;
+, environment TEXT, root TEXT) STRICT;
 
 CREATE TABLE upload_files (
     upload_id TEXT NOT NULL REFERENCES uploads (upload_id),
@@ -299,6 +462,23 @@ CREATE TABLE uploads (
 ) STRICT;
 
 CREATE INDEX uploads_by_expiry ON uploads (expires_ts);
+
+CREATE TABLE user_logins (
+    user_id TEXT PRIMARY KEY,
+    last_login_ts INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE users (
+    user_id TEXT PRIMARY KEY,
+    name TEXT NOT NULL UNIQUE,
+    role TEXT NOT NULL,
+    models TEXT NOT NULL,
+    password TEXT NOT NULL,
+    subject TEXT UNIQUE,
+    created_by TEXT NOT NULL,
+    created_ts INTEGER NOT NULL,
+    is_removed INTEGER NOT NULL DEFAULT 0
+) STRICT;
 
 CREATE TABLE version_files (
     model_id INTEGER NOT NULL,
@@ -331,3 +511,57 @@ CREATE TABLE versions (
 CREATE INDEX versions_by_content ON versions (content_digest);
 
 CREATE INDEX versions_deleted ON versions (model_id, deleted_ts);
+
+CREATE TABLE webhook_deliveries (
+    hook_id TEXT NOT NULL,
+    number INTEGER NOT NULL,
+    seq INTEGER NOT NULL,
+    kind TEXT NOT NULL,
+    origin TEXT NOT NULL,
+    state TEXT NOT NULL,
+    attempts INTEGER NOT NULL,
+    next_ts INTEGER NOT NULL,
+    status INTEGER,
+    took_ms INTEGER,
+    detail TEXT,
+    created_ts INTEGER NOT NULL,
+    ended_ts INTEGER,
+    PRIMARY KEY (hook_id, number)
+) STRICT, WITHOUT ROWID;
+
+CREATE UNIQUE INDEX webhook_deliveries_once ON webhook_deliveries (hook_id, seq)
+    WHERE origin = 'event';
+
+CREATE INDEX webhook_deliveries_open ON webhook_deliveries (hook_id, state, next_ts);
+
+CREATE TABLE webhook_state (
+    hook_id TEXT PRIMARY KEY,
+    cursor INTEGER NOT NULL,
+    next_number INTEGER NOT NULL,
+    failing_since_ts INTEGER,
+    last_ok_ts INTEGER,
+    last_try_ts INTEGER,
+    last_status INTEGER,
+    last_detail TEXT
+) STRICT;
+
+CREATE TABLE webhooks (
+    hook_id TEXT PRIMARY KEY,
+    name TEXT NOT NULL,
+    url TEXT NOT NULL,
+    format TEXT NOT NULL,
+    kinds TEXT NOT NULL,
+    env TEXT NOT NULL,
+    models TEXT NOT NULL,
+    repository TEXT NOT NULL,
+    is_enabled INTEGER NOT NULL,
+    why TEXT,
+    secrets TEXT NOT NULL,
+    public_keys TEXT NOT NULL,
+    old_until_ts INTEGER,
+    created_seq INTEGER NOT NULL,
+    created_ts INTEGER NOT NULL,
+    created_by TEXT NOT NULL
+) STRICT;
+
+CREATE INDEX webhooks_by_seq ON webhooks (created_seq);

@@ -16,7 +16,10 @@
 #include "datadir.h"
 #include "db_access.h"
 #include "log.h"
+#include "oidc.h"
 #include "metrics.h"
+#include "pulse.h"
+#include "outbound.h"
 
 #define DATABASE "mreg.db"
 #define PEPPER "pepper"
@@ -109,6 +112,7 @@ static int open_router(struct daemon *d, struct err *e)
         labels[i] = (struct metrics_route){method_name(row->method), row->pattern};
     }
     d->app.metrics = metrics_new(labels, n);
+    d->app.pulse = pulse_new();
     free(labels);
     return 0;
 }
@@ -123,11 +127,41 @@ static void open_history(struct daemon *d)
     d->app.history = history_new(&options);
 }
 
+static int start_outbound(struct daemon *d, struct err *e)
+{
+    struct outbound_options options = {
+        .store = d->app.store,
+        .data = d->data,
+        .registry_id = d->app.registry_id,
+        .public_url = config_text(d->config, "server.url"),
+        .timeout_ms = config_int(d->config, "webhook.timeout"),
+        .retry_scale = config_int(d->config, "webhook.retry-scale"),
+        .refuses_private = strcmp(config_text(d->config, "webhook.private"), "deny") == 0};
+    d->app.outbound = outbound_new(&options);
+    return outbound_start(d->app.outbound, e);
+}
+
+static int start_oidc(struct daemon *d, struct err *e)
+{
+    bool may[PERM_COUNT];
+    const char *role = config_text(d->config, "oidc.role-default");
+    struct oidc_options options = {.issuer = config_text(d->config, "oidc.issuer"),
+                                   .client_id = config_text(d->config, "oidc.client-id"),
+                                   .secret_file = config_text(d->config, "oidc.client-secret-file"),
+                                   .claim = config_text(d->config, "oidc.claim")};
+    if (!options.issuer[0])
+        return 0;
+    if (role[0] && (!auth_role(role, may) || strcmp(role, "node") == 0))
+        return err_set(e, ERR_INVALID, "oidc.role-default: no role \"%s\" for people", role);
+    int rc = oidc_new(&options, &d->app.oidc, e);
+    return rc ? rc : oidc_start(d->app.oidc, e);
+}
+
 int daemon_open(const char *data, struct config *config, struct daemon **out, struct err *e)
 {
     struct daemon *d = mem_alloc(sizeof *d);
     d->config = config;
-    d->data = data;
+    d->data = d->app.data = data;
     d->lock_fd = -1;
     d->app.config = config;
     daemon_report_init(d);
@@ -161,7 +195,9 @@ static int start_rollouts(struct daemon *d, struct err *e)
         .store = d->app.store,
         .io = jobs_io(d->jobs),
         .blobs = d->app.blobs,
+        .registry_id = d->app.registry_id,
         .observe_every_ms = config_int(d->config, "rollout.observe-every"),
+        .check_every_ms = config_int(d->config, "rollout.check-every"),
         .sample_every_ms = config_int(d->config, "rollout.sample-every")};
     d->app.controller = controller_new(&controller);
     return controller_start(d->app.controller, e);
@@ -207,6 +243,10 @@ int daemon_serve(struct daemon *d, const char *port_file, struct err *e)
     if (!rc)
         rc = start_rollouts(d, e);
     if (!rc)
+        rc = start_outbound(d, e);
+    if (!rc)
+        rc = start_oidc(d, e);
+    if (!rc)
         rc = housekeeping_start(&d->app, d->service.idempotency, &d->housekeeping, e);
     if (!rc)
         rc = serve_start(&d->service, d->config, &d->server, e);
@@ -244,6 +284,7 @@ static void pause_ms(int64_t ms)
 void daemon_drain(struct daemon *d)
 {
     atomic_store(&d->app.draining, true);
+    pulse_beat(d->app.pulse);
     log_line(LOG_INFO, "stop", "finishing %lld running requests",
              (long long)metrics_n_in_flight(d->app.metrics));
     pause_ms(config_int(d->config, "server.drain-delay"));
@@ -256,9 +297,13 @@ void daemon_drain(struct daemon *d)
 static void stop_threads(struct daemon *d)
 {
     ops_stop(d->ops);
+    if (d->app.oidc)
+        oidc_stop(d->app.oidc); /* workers wait for it */
     serve_stop(d->server);
     if (d->app.controller)
         controller_stop(d->app.controller);
+    if (d->app.outbound)
+        outbound_stop(d->app.outbound);
     housekeeping_stop(d->housekeeping);
     if (d->app.history)
         history_stop(d->app.history, HISTORY_STOP_MS);
@@ -269,6 +314,8 @@ void daemon_close(struct daemon *d)
     if (!d)
         return;
     stop_threads(d);
+    oidc_free(d->app.oidc);
+    outbound_free(d->app.outbound);
     controller_free(d->app.controller);
     jobs_free(d->jobs);
     history_free(d->app.history);
@@ -278,6 +325,7 @@ void daemon_close(struct daemon *d)
     blobs_close(d->app.blobs);
     store_close(d->app.store);
     metrics_free(d->app.metrics);
+    pulse_free(d->app.pulse);
     router_free(d->router);
     if (d->has_identity)
         seal_key_clear(&d->identity.key);

@@ -6,6 +6,7 @@
 
 #include "datadir.h"
 #include "metrics.h"
+#include "outbound.h"
 
 static bool check(struct buf *out, const char *name, bool is_ok, const char *why)
 {
@@ -48,6 +49,26 @@ static void write_history(struct daemon *d, struct buf *out)
                     (double)s.n_failures);
 }
 
+static void write_webhooks(struct daemon *d, struct buf *out)
+{
+    struct outbound_stats s = {0};
+    if (!d->app.outbound)
+        return;
+    outbound_get_stats(d->app.outbound, &s);
+    buf_puts(out, "# HELP mreg_webhook_deliveries_total Attempts to deliver webhooks and commit "
+                  "statuses.\n# TYPE mreg_webhook_deliveries_total counter\n");
+    buf_putf(out, "mreg_webhook_deliveries_total{result=\"delivered\"} %lld\n",
+             (long long)s.n_delivered);
+    buf_putf(out, "mreg_webhook_deliveries_total{result=\"retried\"} %lld\n",
+             (long long)s.n_retried);
+    buf_putf(out, "mreg_webhook_deliveries_total{result=\"failed\"} %lld\n", (long long)s.n_failed);
+    metrics_gauge(out, "mreg_webhooks", "Enabled webhooks.", (double)s.n_hooks);
+    metrics_gauge(out, "mreg_webhook_pending", "Deliveries that are still to be made.",
+                  (double)s.n_pending);
+    metrics_counter(out, "mreg_webhooks_disabled_total", "Webhooks that the server disabled.",
+                    (double)s.n_disabled);
+}
+
 static void write_metrics(void *self, struct buf *out)
 {
     struct daemon *d = self;
@@ -58,6 +79,7 @@ static void write_metrics(void *self, struct buf *out)
                   (double)config_int(d->config, "server.threads"));
     write_store(d, out);
     write_history(d, out);
+    write_webhooks(d, out);
     metrics_gauge(out, "mreg_data_free_bytes", "Room on the data filesystem.",
                   (double)datadir_free_bytes(d->data));
     metrics_gauge(out, "mreg_draining", "1 while shutting down.", atomic_load(&d->app.draining));

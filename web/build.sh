@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# web/build.sh FOLDER: builds the dashboard into FOLDER (index.html, app.js, app.css, icon.svg).
+# web/build.sh FOLDER: builds the dashboard into FOLDER.
 # Dependencies come from npm by the lock file, once per lock file.
 set -euo pipefail
 cd "$(dirname "$0")"
@@ -12,4 +12,5 @@ if [ ! -e "$stamp" ]; then
     npm ci --ignore-scripts --no-audit --no-fund --loglevel=error >&2
     touch "$stamp"
 fi
+rm -f "$out"/*
 node build.mjs "$out"

@@ -12,7 +12,17 @@ extern const struct route api_models_routes[];
 extern const struct route api_uploads_routes[];
 extern const struct route api_history_routes[];
 extern const struct route api_fleet_routes[];
+extern const struct route api_nodes_routes[];
+extern const struct route api_routers_routes[];
 extern const struct route api_rollouts_routes[];
+extern const struct route api_analysis_routes[];
+extern const struct route api_queue_routes[];
+extern const struct route api_freezes_routes[];
+extern const struct route api_webhooks_routes[];
+extern const struct route api_session_routes[];
+extern const struct route api_oidc_routes[];
+extern const struct route api_storage_routes[];
+extern const struct route api_summary_routes[];
 
 /* All of them, for router_new; ends with NULL. */
 extern const struct route *const api_tables[];

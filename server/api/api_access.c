@@ -57,6 +57,15 @@ static int get_allowed_signers(struct request *rq, struct reply *rp, struct err 
     return rc;
 }
 
+/* Of a token of role node. */
+static void write_scope(struct jsonw *w, const char *environment, const char *root)
+{
+    if (environment && *environment)
+        jsonw_str(w, "environment", environment);
+    if (root && *root)
+        jsonw_str(w, "root", root);
+}
+
 static int get_whoami(struct request *rq, struct reply *rp, struct err *e)
 {
     (void)e;
@@ -67,6 +76,7 @@ static int get_whoami(struct request *rq, struct reply *rp, struct err *e)
     jsonw_str(&w, "name", rq->caller.name);
     jsonw_str(&w, "role", rq->caller.role);
     jsonw_str(&w, "models", rq->caller.models);
+    write_scope(&w, rq->caller.environment, rq->caller.root);
     jsonw_end(&w);
     return 0;
 }
@@ -77,6 +87,7 @@ static void write_token(struct jsonw *w, const struct db_token *t)
     jsonw_str(w, "name", t->name);
     jsonw_str(w, "role", t->role);
     jsonw_str(w, "models", t->models);
+    write_scope(w, t->environment, t->root);
     jsonw_str(w, "hint", t->hint);
     jsonw_time(w, "created", t->created_ms);
     jsonw_str(w, "created_by", t->created_by);
@@ -139,7 +150,8 @@ static int read_expiry(const json_t *body, int64_t now_ms, int64_t *expires_ms, 
 
 static int read_grant(const struct request *rq, struct auth_grant *g, struct err *e)
 {
-    static const char *const known[] = {"name", "role", "models", "expires", "reason", NULL};
+    static const char *const known[] = {"name",   "role",        "models", "expires",
+                                        "reason", "environment", "root",   NULL};
     int rc = json_only(rq->json, "", known, e);
     if (!rc)
         rc = json_get_str(rq->json, "", "name", DEFAULT_NAME_BYTES, &g->name, e);
@@ -147,6 +159,11 @@ static int read_grant(const struct request *rq, struct auth_grant *g, struct err
         rc = json_get_str(rq->json, "", "role", 32, &g->role, e);
     if (!rc)
         rc = json_opt_str(rq->json, "", "models", sizeof rq->caller.models - 1, &g->models, e);
+    if (!rc)
+        rc = json_opt_str(rq->json, "", "environment", sizeof rq->caller.environment - 1,
+                          &g->environment, e);
+    if (!rc)
+        rc = json_opt_str(rq->json, "", "root", sizeof rq->caller.root - 1, &g->root, e);
     if (!rc)
         rc = json_opt_str(rq->json, "", "reason", 1000, &g->reason, e);
     if (!rc)
@@ -176,6 +193,7 @@ static int create_token(struct request *rq, struct reply *rp, struct err *e)
     jsonw_str(&w, "name", grant.name);
     jsonw_str(&w, "role", grant.role);
     jsonw_str(&w, "models", grant.models);
+    write_scope(&w, grant.environment, grant.root);
     jsonw_time(&w, "expires", grant.expires_ms);
     jsonw_str(&w, "token", token);
     jsonw_end(&w);
@@ -203,7 +221,7 @@ const struct route api_access_routes[] = {
      get_allowed_signers, "public keys of this registry, one OpenSSH line each"},
     {METHOD_GET, "/api/v1/whoami", PERM_READ, BODY_NONE, WORK_LIGHT, 0, get_whoami,
      "the caller's token"},
-    {METHOD_GET, "/api/v1/tokens", PERM_ADMIN, BODY_NONE, WORK_LIGHT, 0, list_tokens,
+    {METHOD_GET, "/api/v1/tokens", PERM_AUDIT, BODY_NONE, WORK_LIGHT, 0, list_tokens,
      "list tokens"},
     {METHOD_POST, "/api/v1/tokens", PERM_ADMIN, BODY_JSON, WORK_LIGHT, 4096, create_token,
      "create a token; its text is shown once"},

@@ -35,9 +35,16 @@ static bool starts_with(const char *text, const char *start)
     return strncmp(text, start, strlen(start)) == 0;
 }
 
+/* Rows about nodes that say what they serve. */
+static bool names_models(const char *kind)
+{
+    return !strcmp(kind, "node.serves") || !strcmp(kind, "node.restart") ||
+           !strcmp(kind, "node.adopt");
+}
+
 /* A token for some models sees rows about these, their rollouts and targets, and about environments
  * and nodes as such; not tokens, and not what nodes serve, which names models. */
-static bool may_see(const struct request *rq, const struct change_row *row)
+bool history_may_see_row(const struct request *rq, const struct change_row *row)
 {
     const char *globs = rq->caller.models;
     if (history_sees_all(rq))
@@ -48,7 +55,8 @@ static bool may_see(const struct request *rq, const struct change_row *row)
         const char *slash = strchr(row->object, '/');
         return slash && registry_may_see(globs, slash + 1);
     }
-    if (starts_with(row->kind, "token.") || !strcmp(row->kind, "node.serves"))
+    if (starts_with(row->kind, "token.") || starts_with(row->kind, "user.") || starts_with(row->kind, "webhook.") ||
+        names_models(row->kind))
         return false;
     if (starts_with(row->kind, "env.") || starts_with(row->kind, "node.") ||
         starts_with(row->kind, "registry."))
@@ -64,7 +72,7 @@ static bool is_wanted(const struct walk *w, const struct change_row *row)
         return false;
     if (w->actor && strcmp(w->actor, row->actor) != 0)
         return false;
-    return may_see(w->rq, row);
+    return history_may_see_row(w->rq, row);
 }
 
 /* ---- writing a page ---- */
@@ -231,11 +239,13 @@ static int env_chunk(struct walk *w, int64_t limit, struct seq_list *out, struct
 {
     struct seq_page page = {.before = w->at, .limit = limit};
     int rc = ERR_OK;
-    for (int k = JOURNAL_ENV_CREATE; !rc && k <= JOURNAL_ROLLOUT_END; k++) {
+    for (int k = 0; !rc && k < JOURNAL_KIND_COUNT; k++) {
         const char *kind = journal_kind_name((enum journal_kind)k);
-        if (k < (int)JOURNAL_ROLLOUT_SUBMIT)
+        bool is_inside =
+            starts_with(kind, "env.") || starts_with(kind, "node.") || starts_with(kind, "target.");
+        if (is_inside)
             rc = db_changes_in_env(w->db, w->env, kind, &page, out, e);
-        else if (w->env_id)
+        else if (w->env_id && starts_with(kind, "rollout."))
             rc = db_changes_of_env_rollouts(w->db, w->env_id, kind, &page, out, e);
     }
     merge(out, limit);

@@ -17,6 +17,16 @@ void fleet_wake(const struct request *rq);
 /* Ready versions of a stored observation, ascending; returns their number, at most max. */
 int read_observation(const char *text, int64_t *versions, int max);
 
+/* Writes member "traffic" of a rollout that has not ended: which share of its target's requests the
+ * routers were last seen sending where; nothing without a router. *seen_ms: when, at the latest. */
+MUST_USE int routers_write_traffic(struct request *rq, struct look *l, struct jsonw *w,
+                                   const struct rollout_record *r, int64_t *seen_ms, struct err *e);
+
+/* Ids of freezes and stops that hold now for the whole environment, as member "freezes", if any
+ * (api_freezes.c). */
+MUST_USE int write_holding(struct request *rq, struct db *db, struct jsonw *w,
+                           const struct env_row *env, struct err *e);
+
 /* Handlers of targets (api_targets.c); their rows are in api_fleet.c. */
 route_handler api_target_list, api_target_get, api_target_put;
 

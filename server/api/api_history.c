@@ -25,6 +25,10 @@ int history_may_see(const struct request *rq, const char *model, struct err *e)
 const struct route api_history_routes[] = {
     {METHOD_GET, "/api/v1/changes", PERM_READ, BODY_NONE, WORK_LIGHT, 0, api_changes,
      "the feed of changes, oldest first"},
+    {METHOD_GET, "/api/v1/events", PERM_READ, BODY_NONE, WORK_STREAM, 0, api_events,
+     "the feed of changes as server-sent events"},
+    {METHOD_GET, "/api/v1/search", PERM_READ, BODY_NONE, WORK_LIGHT, 0, api_search,
+     "find models, versions, aliases, nodes, environments and rollouts"},
     {METHOD_GET, "/api/v1/history", PERM_READ, BODY_NONE, WORK_LIGHT, 0, api_history_page,
      "changes, newest first, of a model or an environment"},
     {METHOD_GET, "/api/v1/serving", PERM_READ, BODY_NONE, WORK_HEAVY, 0, api_serving,

@@ -7,16 +7,64 @@
 #include <string.h>
 
 #include "api.h"
-#include "api_fleet.h"
-#include "fleet_rollout.h"
-#include "when.h"
+#include "api_rollouts.h"
+#include "fleet_queue.h"
+#include "fleet_set.h"
 
 #define REFERENCE_MAX_BYTES 512
 
-/* The rollout as one object, left open for more members. */
-static void write_rollout(struct jsonw *w, const struct rollout_record *r,
-                          const struct rollout_status *s)
+/* "freeze,budget" as a list. */
+static void write_list(struct jsonw *w, const char *key, const char *text)
 {
+    if (text[0] == '\0')
+        return;
+    jsonw_array(w, key);
+    while (*text != '\0') {
+        size_t n = strcspn(text, ",");
+
+        jsonw_strn(w, NULL, text, n);
+        text += n + (text[n] == ',');
+    }
+    jsonw_end(w);
+}
+
+/* The others that were under way when it failed, as far as the caller may see them. */
+static void write_in_flight(const struct look *l, struct jsonw *w, const char *text)
+{
+    json_t *list CLEANUP(json_decref_ptr) = text != NULL ? json_loads(text, 0, NULL) : NULL;
+    const json_t *one;
+    size_t i;
+
+    if (list == NULL)
+        return;
+    jsonw_array(w, "in_flight");
+    json_array_foreach(list, i, one)
+    {
+        const char *model = json_string_value(json_object_get(one, "model"));
+        char *whole CLEANUP(mem_free_ptr) = json_dumps(one, JSON_COMPACT | JSON_SORT_KEYS);
+
+        if (model != NULL && registry_may_see(l->scope.globs, model))
+            jsonw_raw(w, NULL, whole, strlen(whole));
+    }
+    jsonw_end(w);
+}
+
+static void write_more(const struct look *l, struct jsonw *w, const struct rollout_more *more)
+{
+    if (more->position > 0)
+        jsonw_int(w, "queue_position", more->position);
+    if (more->is_hotfix)
+        jsonw_bool(w, "hotfix", true);
+    write_list(w, "overrides", more->overrides);
+    if (more->set_id != NULL)
+        jsonw_str(w, "set", more->set_id);
+    write_in_flight(l, w, more->in_flight);
+}
+
+void rollout_look_write(const struct look *l, struct jsonw *w, const struct rollout_look *look)
+{
+    const struct rollout_record *r = &look->record;
+
     jsonw_object(w, NULL);
     jsonw_str(w, "id", r->id);
     jsonw_str(w, "model", r->model);
@@ -26,47 +74,54 @@ static void write_rollout(struct jsonw *w, const struct rollout_record *r,
         jsonw_int(w, "from", r->from);
     jsonw_int(w, "to", r->to);
     jsonw_str(w, "kind", r->kind);
+    jsonw_int(w, "generation", r->generation);
     jsonw_str(w, "actor", r->actor);
     if (r->reason != NULL)
         jsonw_str(w, "reason", r->reason);
     jsonw_time(w, "created", r->created_ms);
     jsonw_time(w, "ended", r->ended_ms);
+    write_more(l, w, &look->more);
     jsonw_raw(w, "strategy", r->strategy, strlen(r->strategy));
-    rollout_status_api(r, s, w);
+    rollout_status_api(r, look->status, w);
 }
 
-static int load_rollout(struct request *rq, struct look *l, const char *id,
-                        struct rollout_record *r, struct rollout_status *s, struct err *e)
+int rollout_look_load(struct request *rq, struct look *l, const char *id, struct rollout_look *out,
+                      struct err *e)
 {
-    int rc = db_rollout_get(l->scope.db, id, rq->arena, r, e);
+    int rc = db_rollout_get(l->scope.db, id, rq->arena, &out->record, e);
 
-    if (rc == ERR_OK && !registry_may_see(l->scope.globs, r->model))
+    out->status = arena_alloc(rq->arena, sizeof(*out->status));
+    if (rc == ERR_OK && !registry_may_see(l->scope.globs, out->record.model))
         return err_set(e, ERR_NOT_FOUND, "no rollout \"%.100s\"", id);
     if (rc == ERR_OK)
-        rc = db_rollout_status(l->scope.db, id, rq->now_ms, rq->arena, s, e);
-    return rc;
+        rc = db_rollout_more(l->scope.db, id, rq->arena, &out->more, e);
+    if (rc == ERR_OK)
+        rc = db_rollout_status(l->scope.db, id, rq->now_ms, rq->arena, out->status, e);
+    return rc == ERR_OK ? queue_explain(l->scope.db, &out->more, rq->arena, out->status, e) : rc;
 }
 
-/* `flag` (may be NULL) is a boolean member that says what came of the request. */
-static int reply_rollout(struct request *rq, struct reply *rp, const char *id, const char *flag,
-                         struct err *e)
+int reply_rollout(struct request *rq, struct reply *rp, const char *id, const char *flag,
+                  struct err *e)
 {
     struct look l CLEANUP(look_end) = {0};
-    struct rollout_record r;
-    struct rollout_status s;
+    struct rollout_look r;
     struct jsonw w;
+    int64_t traffic_ms = 0;
     int rc = look_begin(rq, &l, e);
 
     if (rc == ERR_OK)
-        rc = load_rollout(rq, &l, id, &r, &s, e);
+        rc = rollout_look_load(rq, &l, id, &r, e);
     if (rc != ERR_OK)
         return rc;
     reply_json(rp, &w);
-    write_rollout(&w, &r, &s);
+    rollout_look_write(&l, &w, &r);
+    if ((rc = routers_write_traffic(rq, &l, &w, &r.record, &traffic_ms, e)) != ERR_OK)
+        return rc;
     if (flag != NULL)
         jsonw_bool(&w, flag, true);
     jsonw_end(&w);
-    rp->etag = arena_printf(rq->arena, "\"%s.%" PRId64 "\"", r.id, s.revision);
+    rp->etag = arena_printf(rq->arena, "\"%s.%" PRId64 ".%" PRId64 ".%" PRId64 "\"", r.record.id,
+                            r.status->revision, r.more.position, traffic_ms);
     return buf_ok(&rp->body) ? ERR_OK : err_set(e, ERR_TOO_LARGE, "the rollout is too large");
 }
 
@@ -79,7 +134,7 @@ static int get_rollout(struct request *rq, struct reply *rp, struct err *e)
 
 static int read_query(struct request *rq, struct rollout_query *query, struct err *e)
 {
-    const char *active = NULL, *key = NULL;
+    const char *active = NULL, *queued = NULL, *key = NULL;
     char *end = NULL;
     int rc = cursor_read(rq, &query->limit, &key, e);
 
@@ -89,8 +144,11 @@ static int read_query(struct request *rq, struct rollout_query *query, struct er
         rc = request_query(rq, "model", &query->model, e);
     if (rc == ERR_OK)
         rc = request_query(rq, "active", &active, e);
+    if (rc == ERR_OK)
+        rc = request_query(rq, "queued", &queued, e);
     if (rc != ERR_OK)
         return rc;
+    query->is_queued = queued != NULL && strcmp(queued, "true") == 0;
     query->is_active = active != NULL && strcmp(active, "true") == 0;
     query->below = INT64_MAX;
     if (*key == '\0')
@@ -104,14 +162,13 @@ static int read_query(struct request *rq, struct rollout_query *query, struct er
 static int write_item(struct request *rq, struct look *l, struct jsonw *w,
                       const struct rollout_id *item, struct err *e)
 {
-    struct rollout_record r;
-    struct rollout_status s;
-    int rc = load_rollout(rq, l, item->id, &r, &s, e);
+    struct rollout_look r;
+    int rc = rollout_look_load(rq, l, item->id, &r, e);
 
     if (rc != ERR_OK)
         return rc;
-    s.n_nodes = 0; /* lists stay short: a rollout of its own has the nodes */
-    write_rollout(w, &r, &s);
+    r.status->n_nodes = 0; /* lists stay short: a rollout of its own has the nodes */
+    rollout_look_write(l, w, &r);
     jsonw_end(w);
     return ERR_OK;
 }
@@ -150,21 +207,22 @@ static int list_rollouts(struct request *rq, struct reply *rp, struct err *e)
 /* --- submission ------------------------------------------------------------------------------- */
 
 /* "version" is a number or a text. */
-static int read_version(struct request *rq, const char **out, struct err *e)
+static int read_version(struct request *rq, const json_t *body, const char *at, const char **out,
+                        struct err *e)
 {
-    const json_t *v = json_object_get(rq->json, "version");
+    const json_t *v = json_object_get(body, "version");
 
     if (json_is_integer(v) && json_integer_value(v) > 0) {
         *out = arena_printf(rq->arena, "%" JSON_INTEGER_FORMAT, json_integer_value(v));
         return ERR_OK;
     }
-    return json_opt_str(rq->json, "", "version", REFERENCE_MAX_BYTES, out, e);
+    return json_opt_str(body, at, "version", REFERENCE_MAX_BYTES, out, e);
 }
 
-static int read_kind(struct request *rq, bool *is_rollback, struct err *e)
+static int read_kind(const json_t *body, bool *is_rollback, struct err *e)
 {
     const char *kind = NULL;
-    int rc = json_opt_str(rq->json, "", "kind", 32, &kind, e);
+    int rc = json_opt_str(body, "", "kind", 32, &kind, e);
 
     if (rc != ERR_OK || kind == NULL)
         return rc;
@@ -174,168 +232,180 @@ static int read_kind(struct request *rq, bool *is_rollback, struct err *e)
     return ERR_OK;
 }
 
-static int read_ask(struct request *rq, struct rollout_ask *ask, struct err *e)
+int read_ask(struct request *rq, const json_t *body, const char *at, struct rollout_ask *ask,
+             struct err *e)
 {
-    static const char *const known[] = {"model", "version", "environment", "strategy",
-                                        "kind",  "reason",  "dry_run",     NULL};
-    int rc = json_only(rq->json, "", known, e);
+    int rc = json_get_str(body, at, "model", 2 * NAME_MAX_BYTES + 1, &ask->model, e);
 
     if (rc == ERR_OK)
-        rc = json_get_str(rq->json, "", "model", 2 * NAME_MAX_BYTES + 1, &ask->model, e);
-    if (rc == ERR_OK)
-        rc = json_get_str(rq->json, "", "environment", NAME_MAX_BYTES, &ask->environment, e);
-    if (rc == ERR_OK)
-        rc = read_version(rq, &ask->version, e);
-    if (rc == ERR_OK)
-        rc = read_object(rq->json, "strategy", &ask->strategy, e);
-    if (rc == ERR_OK)
-        rc = read_kind(rq, &ask->is_rollback, e);
-    if (rc == ERR_OK)
-        rc = json_opt_bool(rq->json, "", "dry_run", &ask->is_dry_run, e);
+        rc = read_version(rq, body, at, &ask->version, e);
     return rc == ERR_OK ? request_may_model(rq, ask->model, e) : rc;
 }
 
-static void begin_answer(struct jsonw *w, const struct rollout_ask *ask,
-                         const struct rollout_answer *answer, const char *flag)
+static int read_all(struct request *rq, struct rollout_ask *ask, struct err *e)
 {
-    jsonw_object(w, NULL);
-    jsonw_bool(w, flag, true);
-    jsonw_str(w, "model", ask->model);
-    jsonw_str(w, "environment", ask->environment);
-    jsonw_int(w, "version", answer->to);
+    static const char *const known[] = {"model",
+                                        "version",
+                                        "environment",
+                                        "kind",
+                                        "strategy",
+                                        "reason",
+                                        "dry_run",
+                                        "hotfix",
+                                        "override",
+                                        "plan",
+                                        "expected_generation",
+                                        NULL};
+    int rc = json_only(rq->json, "", known, e);
+
+    if (rc == ERR_OK)
+        rc = read_ask(rq, rq->json, "", ask, e);
+    if (rc == ERR_OK)
+        rc = json_get_str(rq->json, "", "environment", NAME_MAX_BYTES, &ask->environment, e);
+    if (rc == ERR_OK)
+        rc = read_object(rq->json, "strategy", &ask->strategy, e);
+    if (rc == ERR_OK)
+        rc = read_kind(rq->json, &ask->is_rollback, e);
+    if (rc == ERR_OK)
+        rc = json_opt_bool(rq->json, "", "dry_run", &ask->is_dry_run, e);
+    if (rc == ERR_OK)
+        rc = json_opt_bool(rq->json, "", "hotfix", &ask->is_hotfix, e);
+    if (rc == ERR_OK)
+        rc = json_opt_int(rq->json, "", "expected_generation", 0, INT64_C(1) << 53,
+                          &ask->expected_generation, e);
+    if (rc == ERR_OK)
+        rc = json_opt_str(rq->json, "", "plan", PLAN_TOKEN_BYTES, &ask->plan_token, e);
+    return rc == ERR_OK ? read_overrides(rq, &ask->overrides, e) : rc;
 }
 
-static int reply_already(struct reply *rp, const struct rollout_ask *ask,
-                         const struct rollout_answer *answer)
+/* The version is live, or the very same rollout was asked for before. */
+static int reply_already(struct request *rq, struct reply *rp, const struct rollout_ask *ask,
+                         const struct rollout_answer *answer, struct err *e)
 {
     struct jsonw w;
 
+    if (answer->id[0] != '\0')
+        return reply_rollout(rq, rp, answer->id, "already", e);
     reply_json(rp, &w);
-    begin_answer(&w, ask, answer, "already");
+    jsonw_object(&w, NULL);
+    jsonw_bool(&w, "already", true);
+    jsonw_str(&w, "model", ask->model);
+    jsonw_str(&w, "environment", ask->environment);
+    jsonw_int(&w, "version", answer->to);
     jsonw_end(&w);
     return ERR_OK;
 }
 
-/* The plan in steps, as the rollout would take them today. */
-static void write_steps(struct jsonw *w, const struct rollout_answer *answer)
-{
-    const struct policy *p = &answer->policy;
-    int n_nodes = (int)answer->n_nodes;
-    char text[WHEN_TEXT_BYTES];
+/* --- sets ------------------------------------------------------------------------------------- */
 
-    jsonw_array(w, "steps");
-    for (int k = 0; k < policy_n_steps(p, n_nodes); k++) {
-        jsonw_object(w, NULL);
-        jsonw_int(w, "n_nodes", policy_step_nodes(p, n_nodes, k));
-        jsonw_str(w, "bake", when_format_duration(policy_step_bake_ms(p, n_nodes, k), text));
-        jsonw_end(w);
+static int read_set(struct request *rq, struct set_ask *set, struct err *e)
+{
+    static const char *const known[] = {"together", "environment", "strategy", "reason",
+                                        "hotfix",   "override",    NULL};
+    static const char *const of_member[] = {"model", "version", NULL};
+    struct rollout_ask common = {0};
+    json_t *list = NULL;
+    int rc = json_only(rq->json, "", known, e);
+
+    if (rc == ERR_OK)
+        rc = json_get_array(rq->json, "", "together", FLEET_SET_MAX, &list, e);
+    if (rc == ERR_OK)
+        rc = json_get_str(rq->json, "", "environment", NAME_MAX_BYTES, &common.environment, e);
+    if (rc == ERR_OK)
+        rc = read_object(rq->json, "strategy", &common.strategy, e);
+    if (rc == ERR_OK)
+        rc = json_opt_bool(rq->json, "", "hotfix", &common.is_hotfix, e);
+    if (rc == ERR_OK)
+        rc = read_overrides(rq, &common.overrides, e);
+    for (size_t i = 0; rc == ERR_OK && i < json_array_size(list); i++) {
+        const char *at = arena_printf(rq->arena, "/together/%zu", i);
+        const json_t *one = json_array_get(list, i);
+
+        set->members[i] = common;
+        set->n = i + 1;
+        if (!json_is_object(one))
+            return err_at(e, ERR_INVALID, at, "must be an object");
+        rc = json_only(one, at, of_member, e);
+        if (rc == ERR_OK)
+            rc = read_ask(rq, one, at, &set->members[i], e);
     }
-    jsonw_end(w);
+    return rc;
 }
 
-static int reply_plan(struct reply *rp, const struct rollout_ask *ask,
-                      const struct rollout_answer *answer, struct err *e)
+static int reply_set(struct request *rq, struct reply *rp, const struct set_ask *ask,
+                     const struct set_answer *answer, struct err *e)
 {
-    json_t *policy CLEANUP(json_decref_ptr) = policy_json(&answer->policy);
-    char *text CLEANUP(mem_free_ptr) = json_dumps(policy, JSON_COMPACT);
+    struct look l CLEANUP(look_end) = {0};
     struct jsonw w;
+    int rc = look_begin(rq, &l, e);
 
-    if (text == NULL)
-        return err_set(e, ERR_INTERNAL, "the policy cannot be written");
+    if (rc != ERR_OK)
+        return rc;
     reply_json(rp, &w);
-    begin_answer(&w, ask, answer, "dry_run");
-    if (answer->from != 0)
-        jsonw_int(&w, "from", answer->from);
-    jsonw_int(&w, "to", answer->to);
-    jsonw_str(&w, "kind", ask->is_rollback ? "rollback" : "promote");
-    jsonw_int(&w, "n_nodes", answer->n_nodes);
-    jsonw_int(&w, "n_steps", policy_n_steps(&answer->policy, (int)answer->n_nodes));
-    write_steps(&w, answer);
-    jsonw_raw(&w, "strategy", text, strlen(text));
+    jsonw_object(&w, NULL);
+    if (answer->id[0] != '\0')
+        jsonw_str(&w, "set", answer->id);
+    else
+        jsonw_bool(&w, "already", true);
+    jsonw_array(&w, "items");
+    for (size_t i = 0; rc == ERR_OK && i < ask->n; i++)
+        if (answer->ids[i][0] != '\0')
+            rc = write_item(rq, &l, &w, &(struct rollout_id){.id = answer->ids[i]}, e);
     jsonw_end(&w);
-    return ERR_OK;
+    jsonw_end(&w);
+    return rc;
+}
+
+static int submit_set(struct request *rq, struct reply *rp, struct err *e)
+{
+    struct set_ask *ask = arena_alloc(rq->arena, sizeof(*ask));
+    struct set_answer answer;
+    struct fleet_change c;
+    int rc = read_set(rq, ask, e);
+
+    if (rc == ERR_OK)
+        rc = fleet_change_begin(rq, &c, e);
+    if (rc == ERR_OK)
+        rc = fleet_set_submit(rq->app->store, &c, ask, &answer, e);
+    if (rc != ERR_OK)
+        return rc;
+    fleet_wake(rq);
+    rp->status = answer.id[0] != '\0' ? 201 : 200;
+    return reply_set(rq, rp, ask, &answer, e);
 }
 
 static int submit_rollout(struct request *rq, struct reply *rp, struct err *e)
 {
     struct rollout_ask ask = {0};
-    struct rollout_answer answer;
+    struct rollout_answer *answer CLEANUP(mem_free_ptr) = mem_alloc(sizeof(*answer));
     struct fleet_change c;
-    int rc = read_ask(rq, &ask, e);
+    int rc;
+
+    if (json_object_get(rq->json, "together") != NULL)
+        return submit_set(rq, rp, e);
+    rc = read_all(rq, &ask, e);
 
     if (rc == ERR_OK)
         rc = fleet_change_begin(rq, &c, e);
     if (rc == ERR_OK)
-        rc = fleet_rollout_submit(rq->app->store, &c, &ask, &answer, e);
+        rc = fleet_rollout_submit(rq->app->store, &c, &ask, answer, e);
     if (rc != ERR_OK)
         return rc;
-    switch (answer.result) {
+    switch (answer->result) {
     case ROLLOUT_ASK_ALREADY:
-        return reply_already(rp, &ask, &answer);
+        return reply_already(rq, rp, &ask, answer, e);
     case ROLLOUT_ASK_PLANNED:
-        return reply_plan(rp, &ask, &answer, e);
+        return reply_plan(rq, rp, &ask, answer, e);
     case ROLLOUT_ASK_ABORTING:
         fleet_wake(rq);
         rp->status = 202;
-        return reply_rollout(rq, rp, answer.id, "aborting", e);
+        return reply_rollout(rq, rp, answer->id, "aborting", e);
     case ROLLOUT_ASK_SUBMITTED:
         break;
     }
     fleet_wake(rq);
     rp->status = 201;
-    return reply_rollout(rq, rp, answer.id, NULL, e);
-}
-
-/* --- commands --------------------------------------------------------------------------------- */
-
-static int read_order(struct request *rq, struct rollout_order *order, struct err *e)
-{
-    static const char *const known[] = {"verb", "expected_step", "reason", NULL};
-    const char *verb, *near;
-    int rc = json_only(rq->json, "", known, e);
-
-    if (rc == ERR_OK)
-        rc = json_get_str(rq->json, "", "verb", 32, &verb, e);
-    if (rc == ERR_OK)
-        rc = json_opt_int(rq->json, "", "expected_step", 0, 1000000, &order->expected_step, e);
-    if (rc != ERR_OK)
-        return rc;
-    if (command_verb_by_name(verb, &order->verb))
-        return ERR_OK;
-    near = json_nearest(verb, command_verb_names());
-    if (near != NULL)
-        return err_at(e, ERR_INVALID, "/verb", "no such command; did you mean \"%s\"?", near);
-    return err_at(e, ERR_INVALID, "/verb",
-                  "not one of pause, resume, promote, promote-full, abort");
-}
-
-static int check_visible(struct request *rq, const char *id, struct err *e)
-{
-    struct look l CLEANUP(look_end) = {0};
-    struct rollout_record r;
-    struct rollout_status s;
-    int rc = look_begin(rq, &l, e);
-
-    return rc == ERR_OK ? load_rollout(rq, &l, id, &r, &s, e) : rc;
-}
-
-static int command_rollout(struct request *rq, struct reply *rp, struct err *e)
-{
-    struct rollout_order order = {.id = rq->params[0]};
-    struct fleet_change c;
-    int rc = read_order(rq, &order, e);
-
-    if (rc == ERR_OK)
-        rc = fleet_change_begin(rq, &c, e);
-    if (rc == ERR_OK)
-        rc = check_visible(rq, order.id, e);
-    if (rc == ERR_OK)
-        rc = fleet_rollout_command(rq->app->store, &c, &order, e);
-    if (rc != ERR_OK)
-        return rc;
-    fleet_wake(rq);
-    rp->status = 202;
-    return reply_rollout(rq, rp, order.id, NULL, e);
+    return reply_rollout(rq, rp, answer->id, NULL, e);
 }
 
 const struct route api_rollouts_routes[] = {
@@ -346,6 +416,10 @@ const struct route api_rollouts_routes[] = {
     {METHOD_GET, "/api/v1/rollouts/{id}", PERM_READ, BODY_NONE, WORK_LIGHT, 0, get_rollout,
      "show a rollout"},
     {METHOD_POST, "/api/v1/rollouts/{id}/commands", PERM_DEPLOY, BODY_JSON, WORK_LIGHT, 0,
-     command_rollout, "pause, resume, promote or abort a rollout"},
+     api_rollout_command, "pause, resume, promote, approve or abort a rollout"},
+    {METHOD_POST, "/api/v1/rollouts/{id}/overrides", PERM_APPROVE, BODY_JSON, WORK_LIGHT, 0,
+     api_rollout_override, "let a rollout pass over what holds it"},
+    {METHOD_GET, "/api/v1/approvals", PERM_READ, BODY_NONE, WORK_LIGHT, 0, api_approval_list,
+     "list rollouts that wait for an approval"},
     {.handler = NULL},
 };

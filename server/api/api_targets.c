@@ -5,12 +5,17 @@
 #include <string.h>
 
 #include "api_fleet.h"
+#include "db_limits.h"
+#include "db_queue.h"
+#include "db_nodes.h"
 
 /* A target with the status of its active rollout, if there is one. */
 struct target_look {
     const struct target_row *row;
     struct rollout_record record;
     struct rollout_status status;
+    struct drift_row *drifts; /* nodes whose files differ */
+    size_t n_drifts;
 };
 
 static int load_rollout(struct request *rq, struct db *db, struct target_look *t, struct err *e)
@@ -43,6 +48,14 @@ static int64_t wanted_of(const struct target_look *t, const struct rollout_node 
     return n->is_touched && !n->has_failed ? t->record.to : t->row->live;
 }
 
+static bool has_drifted(const struct target_look *t, int64_t node_id)
+{
+    for (size_t i = 0; i < t->n_drifts; i++)
+        if (t->drifts[i].node_id == node_id)
+            return true;
+    return false;
+}
+
 static void write_target_node(struct jsonw *w, const struct target_look *t,
                               const struct node_sight *sight)
 {
@@ -53,6 +66,8 @@ static void write_target_node(struct jsonw *w, const struct target_look *t,
     int64_t wanted = wanted_of(t, n);
     const char *state = version == wanted ? "ok" : "behind";
 
+    if (has_drifted(t, sight->node_id))
+        state = "drifted";
     if (!sight->is_reachable)
         state = "unreachable";
     else if (n != NULL && n->move.phase != MOVE_NONE && n->move.phase != MOVE_CLEAN)
@@ -79,6 +94,8 @@ static int write_nodes(struct request *rq, struct db *db, struct jsonw *w,
 
     if (rc == ERR_OK)
         rc = db_target_sights(db, row->target_id, rq->arena, &sights, &n, e);
+    if (rc == ERR_OK)
+        rc = db_drift_list(db, 0, row->target_id, rq->arena, &t.drifts, &t.n_drifts, e);
     if (rc != ERR_OK)
         return rc;
     jsonw_array(w, "nodes");
@@ -86,6 +103,32 @@ static int write_nodes(struct request *rq, struct db *db, struct jsonw *w,
         write_target_node(w, &t, &sights[i]);
     jsonw_end(w);
     return ERR_OK;
+}
+
+/* Who waits for it, and which versions failed here. */
+static int write_holds(struct request *rq, struct db *db, struct jsonw *w,
+                       const struct target_row *t, struct err *e)
+{
+    struct queue_item *items = NULL;
+    struct quarantine_row *bad = NULL;
+    size_t n_items = 0, n_bad = 0;
+    int rc = db_queue_list(db, t->target_id, rq->arena, &items, &n_items, e);
+
+    if (rc == ERR_OK)
+        rc = db_quarantine_list(db, t->env_id, t->target_id, rq->arena, &bad, &n_bad, e);
+    if (n_items > 0) {
+        jsonw_array(w, "queue");
+        for (size_t i = 0; i < n_items; i++)
+            jsonw_str(w, NULL, items[i].id);
+        jsonw_end(w);
+    }
+    if (n_bad > 0) {
+        jsonw_array(w, "quarantine");
+        for (size_t i = 0; i < n_bad; i++)
+            jsonw_int(w, NULL, bad[i].number);
+        jsonw_end(w);
+    }
+    return rc;
 }
 
 static int write_target(struct request *rq, struct db *db, struct jsonw *w,
@@ -113,7 +156,9 @@ static int write_target(struct request *rq, struct db *db, struct jsonw *w,
     if (t->rollout != NULL)
         jsonw_str(w, "rollout", t->rollout);
     jsonw_time(w, "created", t->created_ms);
-    rc = write_nodes(rq, db, w, t, e);
+    rc = write_holds(rq, db, w, t, e);
+    if (rc == ERR_OK)
+        rc = write_nodes(rq, db, w, t, e);
     jsonw_end(w);
     return rc;
 }

@@ -32,7 +32,7 @@ struct transfer {
     struct buf body, answer;
     char *url, *method;
     int64_t timeout_ms, until_ms;
-    bool has_body;
+    bool has_body, may_cut, refuses_private;
     CURLcode result;
     char error[CURL_ERROR_SIZE];
 };
@@ -175,11 +175,31 @@ static bool is_off_limits(const struct sockaddr *sa)
     return ip >> 16 == 0xa9fe || ip >> 28 >= 0xe;
 }
 
+/* Loopback and the ranges that are routed inside an organisation only. */
+static bool is_private(const struct sockaddr *sa)
+{
+    const struct sockaddr_in *v4 = (const void *)sa;
+    const struct sockaddr_in6 *v6 = (const void *)sa;
+    uint32_t ip;
+
+    if (sa->sa_family == AF_INET6 && !IN6_IS_ADDR_V4MAPPED(&v6->sin6_addr))
+        return IN6_IS_ADDR_LOOPBACK(&v6->sin6_addr) || IN6_IS_ADDR_UNSPECIFIED(&v6->sin6_addr) ||
+               (v6->sin6_addr.s6_addr[0] & 0xfe) == 0xfc;
+    if (sa->sa_family == AF_INET6)
+        memcpy(&ip, v6->sin6_addr.s6_addr + 12, sizeof(ip));
+    else
+        ip = v4->sin_addr.s_addr;
+    ip = ntohl(ip);
+    return ip >> 24 == 127 || ip >> 24 == 10 || ip >> 24 == 0 || ip >> 20 == 0xac1 ||
+           ip >> 16 == 0xc0a8 || ip >> 22 == 0x191;
+}
+
 static curl_socket_t open_socket(void *self, curlsocktype purpose, struct curl_sockaddr *address)
 {
-    (void)self;
+    const struct transfer *t = self;
+
     (void)purpose;
-    if (is_off_limits(&address->addr))
+    if (is_off_limits(&address->addr) || (t->refuses_private && is_private(&address->addr)))
         return CURL_SOCKET_BAD;
     return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
 }
@@ -196,6 +216,9 @@ static void set_limits(struct transfer *t, int64_t left_ms)
     curl_easy_setopt(t->easy, CURLOPT_CONNECTTIMEOUT_MS, (long)WIRE_CONNECT_TIMEOUT_MS);
     curl_easy_setopt(t->easy, CURLOPT_TIMEOUT_MS, (long)(total > 0 ? total : 1));
     curl_easy_setopt(t->easy, CURLOPT_OPENSOCKETFUNCTION, open_socket);
+    curl_easy_setopt(t->easy, CURLOPT_OPENSOCKETDATA, t);
+    /* A connection that is open already was not asked about. */
+    curl_easy_setopt(t->easy, CURLOPT_FRESH_CONNECT, t->refuses_private ? 1L : 0L);
     curl_easy_setopt(t->easy, CURLOPT_ERRORBUFFER, t->error);
     curl_easy_setopt(t->easy, CURLOPT_WRITEFUNCTION, take_bytes);
     curl_easy_setopt(t->easy, CURLOPT_WRITEDATA, t);
@@ -241,6 +264,8 @@ int wire_submit(struct wire *w, const struct http_call *call, void *tag, int64_t
     t->timeout_ms = call->timeout_ms > 0 ? call->timeout_ms : DEFAULT_TIMEOUT_MS;
     t->until_ms = until_ms;
     t->has_body = call->body != NULL;
+    t->may_cut = call->may_cut;
+    t->refuses_private = call->refuses_private;
     buf_init(&t->body, call->body_len + 1);
     buf_put(&t->body, call->body, call->body_len);
     buf_init(&t->answer, call->max_answer_bytes > 0 ? call->max_answer_bytes : DEFAULT_MAX_ANSWER);
@@ -351,15 +376,19 @@ static void set_detail(const struct transfer *t, struct http_answer *answer)
 static void read_result(struct transfer *t, struct http_answer *answer)
 {
     curl_off_t took_us = 0;
+    curl_off_t retry_s = 0;
     long status = 0;
 
     memset(answer, 0, sizeof(*answer));
     if (t->easy != NULL) {
         curl_easy_getinfo(t->easy, CURLINFO_TOTAL_TIME_T, &took_us);
         curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
+        curl_easy_getinfo(t->easy, CURLINFO_RETRY_AFTER, &retry_s);
     }
     answer->took_ms = (int64_t)(took_us / 1000);
-    if (t->result != CURLE_OK || status == 0) {
+    answer->retry_after_ms = (int64_t)retry_s * 1000;
+    bool is_cut = t->may_cut && t->answer.full;
+    if ((t->result != CURLE_OK && !is_cut) || status == 0) {
         answer->outcome = was_sent(t) ? HTTP_UNKNOWN : HTTP_NOT_SENT;
         set_detail(t, answer);
         return;

@@ -72,3 +72,26 @@ bool answer_send(struct reply *rp, const struct reply_context *cx, struct buf *o
         buf_put(out, rp->body.data, rp->body.len);
     return buf_ok(out) && peer->write(peer->self, out->data, out->len);
 }
+
+/* ---- bodies that arise while they are sent ---- */
+
+static bool to_peer(void *self, const void *bytes, size_t n)
+{
+    struct peer *peer = self;
+    return peer->write(peer->self, bytes, n) && !peer->was_cut(peer->self);
+}
+
+void answer_stream(struct reply *rp, struct request *rq, const char *date, struct buf *out,
+                   struct peer *peer)
+{
+    struct sink sink = {peer, to_peer};
+    buf_reset(out);
+    buf_putf(out,
+             "HTTP/1.1 200 OK\r\nDate: %s\r\nContent-Type: %s\r\nCache-Control: no-store\r\n"
+             "X-Accel-Buffering: no\r\nX-Content-Type-Options: nosniff\r\n"
+             "X-Request-Id: %s\r\nConnection: close\r\n\r\n",
+             date, rp->content_type, rq->id);
+    peer->close_after(peer->self);
+    if (to_peer(peer, out->data, out->len) && !rq->is_head)
+        rp->stream(rq, &sink);
+}

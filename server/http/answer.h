@@ -19,4 +19,8 @@ const char *answer_date(struct answer_clock *c, int64_t now_ms);
 bool answer_send(struct reply *rp, const struct reply_context *cx, struct buf *out,
                  struct peer *peer, int64_t *n_bytes);
 
+/* Sends a head without length, then lets rp->stream write; the connection closes afterwards. */
+void answer_stream(struct reply *rp, struct request *rq, const char *date, struct buf *out,
+                   struct peer *peer);
+
 #endif

@@ -15,6 +15,9 @@ struct controller;
 struct auth;
 struct config;
 struct metrics;
+struct oidc;
+struct outbound;
+struct pulse;
 
 struct app {
     const struct config *config;
@@ -24,6 +27,10 @@ struct app {
     struct controller *controller;
     struct auth *auth;
     struct metrics *metrics;
+    struct outbound *outbound;       /* webhooks; NULL in some tests */
+    struct oidc *oidc;               /* people's logins elsewhere; NULL: not configured */
+    const char *data;                /* data folder */
+    struct pulse *pulse;             /* beats when the journal may have grown */
     const struct seal_key *identity; /* signs statements, manifests, commits */
     const char *registry_id;         /* "reg-<16 base62>" */
     const char *domain;              /* "registry.local": principal is registry@<domain> */

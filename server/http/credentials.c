@@ -38,6 +38,51 @@ bool credentials_token(const char *field, char token[CREDENTIALS_MAX_BYTES])
     return is_found;
 }
 
+/* The value of cookie `name` in the list; its length, 0 when it is not there. */
+static size_t find_cookie(const char *list, const char *name, const char **value)
+{
+    size_t n = strlen(name);
+    for (const char *at = list; *at;) {
+        at += strspn(at, " ;");
+        size_t length = strcspn(at, ";");
+        if (length > n && strncmp(at, name, n) == 0 && at[n] == '=') {
+            *value = at + n + 1;
+            return length - n - 1;
+        }
+        at += length;
+    }
+    return 0;
+}
+
+bool credentials_cookie(const char *field, char secret[CREDENTIALS_MAX_BYTES])
+{
+    const char *value = NULL;
+    size_t n = find_cookie(field, "__Host-mreg", &value);
+    n = n ? n : find_cookie(field, "mreg", &value);
+    bool is_found = n > 0 && n < CREDENTIALS_MAX_BYTES;
+    if (is_found)
+        memcpy(secret, value, n);
+    secret[is_found ? n : 0] = '\0';
+    return is_found;
+}
+
+bool credentials_named(const char *field, const char *name, char *value, size_t size)
+{
+    const char *at = NULL;
+    size_t n = find_cookie(field, name, &at);
+    if (n == 0 || n >= size)
+        return false;
+    memcpy(value, at, n);
+    value[n] = '\0';
+    return true;
+}
+
+bool credentials_same_origin(const char *origin, const char *host)
+{
+    const char *slashes = strstr(origin, "://");
+    return slashes && strcasecmp(slashes + 3, host) == 0;
+}
+
 bool credentials_forwarded(const char *field, char address[48])
 {
     const char *comma = strrchr(field, ',');

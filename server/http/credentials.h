@@ -13,6 +13,16 @@
  * field (borrowed) is neither or the token is too long; `token` is then "". Pure. */
 bool credentials_token(const char *field, char token[CREDENTIALS_MAX_BYTES]);
 
+/* The session's value out of a Cookie field (borrowed): of "__Host-mreg" (over TLS) or "mreg".
+ * False when there is none; `secret` is then "". Pure. */
+bool credentials_cookie(const char *field, char secret[CREDENTIALS_MAX_BYTES]);
+/* The value of the cookie `name` out of a Cookie field (both borrowed); false when there is none or
+ * it has `size` bytes or more. Pure. */
+bool credentials_named(const char *field, const char *name, char *value, size_t size);
+/* True if an Origin field (borrowed) names the host of the Host field (borrowed), whatever the
+ * scheme: a proxy may speak TLS for us. Pure. */
+bool credentials_same_origin(const char *origin, const char *host);
+
 /* The last address of an X-Forwarded-For field (borrowed): the one that the nearest proxy added.
  * False when it is no address. Pure. */
 bool credentials_forwarded(const char *field, char address[48]);

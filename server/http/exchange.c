@@ -15,9 +15,12 @@
 #include "auth.h"
 #include "config.h"
 #include "credentials.h"
+#include "identify.h"
 #include "history.h"
 #include "log.h"
 #include "metrics.h"
+#include "outbound.h"
+#include "pulse.h"
 #include "watchdog.h"
 
 #define KEEP_BUFFER_BYTES ((size_t)256 << 10)
@@ -110,15 +113,6 @@ static int refuse_guard(struct turn *t)
 
 /* ---- routing ---- */
 
-static void list_methods(unsigned methods, char out[64])
-{
-    size_t n = 0;
-    for (unsigned m = 0; m < METHOD_COUNT; m++)
-        if (methods >> m & 1u)
-            n += (size_t)snprintf(out + n, 64 - n, "%s%s%s", n ? ", " : "",
-                                  method_name((enum method)m), m == METHOD_GET ? ", HEAD" : "");
-}
-
 #define GIT_PREFIX "/history.git/"
 
 static bool is_web_path(const char *path)
@@ -134,7 +128,7 @@ static int refuse_route(struct turn *t)
         refuse(t, 404);
         return rc;
     }
-    list_methods(t->match.methods, t->allow);
+    method_list(t->match.methods, t->allow);
     int rc = err_set(&t->err, ERR_INVALID, "%.20s is not possible here; %s is", t->head->method,
                      t->allow);
     refuse(t, 405);
@@ -186,23 +180,17 @@ static int identify(struct turn *t, enum permission needed, bool wants_basic)
 {
     if (needed == PERM_PUBLIC)
         return 0;
-    char token[CREDENTIALS_MAX_BYTES];
-    const char *field = head_get(t->head, "Authorization");
     /* A browser would open a window of its own for Basic: only git and the plain page get it. */
     snprintf(t->challenge, sizeof t->challenge, "%s realm=\"mreg\"",
              wants_basic ? "Basic" : "Bearer");
-    if (field && !credentials_token(field, token))
-        snprintf(token, sizeof token, "-"); /* counts as a bad token */
-    int rc = auth_identify(t->service->app->auth, field ? token : NULL, t->remote, t->rq.now_ms,
-                           &t->rq.caller, &t->err);
-    explicit_bzero(token, sizeof token);
-    if (rc)
+    int rc = identify_caller(t->service->app, t->head, &t->rq, &t->err);
+    if (rc == ERR_UNAUTHENTICATED || rc == ERR_THROTTLED)
         return refuse_caller(t, rc);
-    if (t->rq.caller.may[needed])
-        return 0;
-    rc = err_set(&t->err, ERR_FORBIDDEN, "this call needs the role %s; your token \"%s\" is a %s",
-                 permission_name(needed), t->rq.caller.name, t->rq.caller.role);
-    refuse(t, 0);
+    if (!rc && !t->rq.caller.may[needed])
+        rc = err_set(&t->err, ERR_FORBIDDEN, "this call needs the role %s; \"%s\" is a %s",
+                     permission_name(needed), t->rq.caller.name, t->rq.caller.role);
+    if (rc)
+        refuse(t, 0);
     return rc;
 }
 
@@ -264,8 +252,11 @@ static int run_handler(struct turn *t)
     if (rc)
         refuse(t, t->body.status);
     else if (t->rq.method != METHOD_GET && t->rq.route->body != BODY_STREAM &&
-             t->service->app->history) /* streams write no facts */
+             t->service->app->history) { /* streams write no facts */
         history_wake(t->service->app->history);
+        pulse_beat(t->service->app->pulse);
+        outbound_wake(t->service->app->outbound);
+    }
     return rc;
 }
 
@@ -273,6 +264,9 @@ static int run_route(struct turn *t)
 {
     const struct route *row = t->rq.route;
     if (row->body != BODY_JSON && row->body != BODY_NONE)
+        return run_handler(t);
+    /* Heartbeats come for ever and may be repeated as they are: no replies are kept for them. */
+    if (row->permission == PERM_NODE)
         return run_handler(t);
     int rc =
         idempotency_begin(t->service->idempotency, &t->rq, &t->raw, &t->rp, &t->repeat, &t->err);
@@ -392,6 +386,13 @@ static void send(struct turn *t, int64_t started_us)
     report(t, started_us, n_bytes);
 }
 
+static void send_stream(struct turn *t, int64_t started_us)
+{
+    const char *date = answer_date(&t->worker->clock, t->rq.now_ms);
+    answer_stream(&t->rp, &t->rq, date, &t->worker->out, t->peer);
+    report(t, started_us, 0);
+}
+
 static void finish(struct turn *t)
 {
     if (t->is_inside)
@@ -421,7 +422,10 @@ void exchange_run(struct service *s, struct worker *w, const struct head *head, 
     struct turn *t = start_turn(s, w, head, peer);
     int rc = run_steps(t);
     (void)rc; /* every failure has filled the reply */
-    send(t, started_us);
+    if (t->rp.stream && t->rp.status == 200)
+        send_stream(t, started_us);
+    else
+        send(t, started_us);
     finish(t);
     metrics_in_flight(s->app->metrics, -1);
 }

@@ -58,6 +58,14 @@ struct request {
     const char *(*get_header)(void *headers, const char *name);
 };
 
+/* Where a body goes that is written while it arises. write: false when the peer is gone. */
+struct sink {
+    void *self;
+    bool (*write)(void *self, const void *bytes, size_t n);
+};
+/* Writes such a body; returns when it is over or the peer is gone. Runs on the request's worker. */
+typedef void stream_body(struct request *rq, const struct sink *sink);
+
 #define REPLY_MAX_HEADERS 12
 
 struct reply {
@@ -72,7 +80,8 @@ struct reply {
     struct blob_file
         file; /* when has_file: these bytes are the body, ranges are handled by serve */
     bool has_file;
-    bool is_secret;   /* the body must not be kept for Idempotency-Key replays */
+    stream_body *stream; /* writes the body instead; the connection closes afterwards */
+    bool is_secret;      /* the body must not be kept for Idempotency-Key replays */
     const char *etag; /* quoted, in arena, or NULL: If-None-Match and If-Range are handled */
 };
 

@@ -33,7 +33,8 @@ const char *permission_name(enum permission p)
 {
     static const char *const names[PERM_COUNT] = {
         [PERM_NONE] = "",       [PERM_PUBLIC] = "public",   [PERM_READ] = "reader",
-        [PERM_PUSH] = "pusher", [PERM_DEPLOY] = "deployer", [PERM_ADMIN] = "admin"};
+        [PERM_PUSH] = "pusher", [PERM_DEPLOY] = "deployer", [PERM_ADMIN] = "admin",
+        [PERM_NODE] = "node",     [PERM_APPROVE] = "approver", [PERM_AUDIT] = "auditor"};
     return p < PERM_COUNT ? names[p] : "";
 }
 
@@ -225,4 +226,13 @@ void router_match(const struct router *r, enum method method, const char *path, 
     }
     if (out->row)
         take_params(out->row->pattern, path, a, out);
+}
+
+void method_list(unsigned methods, char out[64])
+{
+    size_t n = 0;
+    for (unsigned m = 0; m < METHOD_COUNT; m++)
+        if (methods >> m & 1u)
+            n += (size_t)snprintf(out + n, 64 - n, "%s%s%s", n ? ", " : "",
+                                  method_name((enum method)m), m == METHOD_GET ? ", HEAD" : "");
 }

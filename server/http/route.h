@@ -35,6 +35,8 @@ void router_match(const struct router *r, enum method method, const char *path, 
 const char *method_name(enum method m);
 /* METHOD_COUNT if it is none of the table's. */
 enum method method_parse(const char *name);
+/* A bit set of methods as an Allow field: "GET, HEAD, PUT". */
+void method_list(unsigned methods, char out[64]);
 /* Name of a permission as in the API listing ("reader"). */
 const char *permission_name(enum permission p);
 

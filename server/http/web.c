@@ -159,6 +159,29 @@ static bool is_page(const char *name)
     return name[n] == '\0' || name[n] == '/';
 }
 
+/* The compressed form where the client takes it; the two have tags of their own. */
+static const struct web_file *pack(const struct web *w, const struct request *rq, struct reply *rp,
+                                   const struct web_file *f)
+{
+    const char *takes = request_header(rq, "Accept-Encoding");
+    char name[128];
+    snprintf(name, sizeof name, "%.100s.gz", f->file->name);
+    const struct web_file *packed = find(w, name);
+    if (packed)
+        reply_header(rp, "Vary", "Accept-Encoding");
+    if (!packed || !takes || !strstr(takes, "gzip"))
+        return f;
+    reply_header(rp, "Content-Encoding", "gzip");
+    return packed;
+}
+
+/* "chunk-O7EQVZH6.js": another content has another name. */
+static bool is_named_by_content(const char *name)
+{
+    const char *dash = strrchr(name, '-');
+    return dash && strspn(dash + 1, "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567") == 8 && dash[9] == '.';
+}
+
 int web_reply(const struct web *w, struct request *rq, struct reply *rp, struct err *e)
 {
     const char *name = rq->path + 1;
@@ -169,6 +192,9 @@ int web_reply(const struct web *w, struct request *rq, struct reply *rp, struct 
     if (!f)
         return err_set(e, ERR_NOT_FOUND, "there is nothing at %.200s", rq->path);
     rp->content_type = f->type;
+    if (is_named_by_content(f->file->name))
+        reply_header(rp, "Cache-Control", "public, max-age=31536000, immutable");
+    f = pack(w, rq, rp, f);
     rp->etag = f->etag;
     buf_put(&rp->body, f->file->bytes, f->file->length);
     security_headers(rp);

@@ -36,6 +36,31 @@ enum journal_kind {
     JOURNAL_ROLLOUT_END,  /* terminal phase; moves the environment's alias when it succeeded */
     JOURNAL_TOKEN_CREATE,
     JOURNAL_TOKEN_REVOKE,
+    JOURNAL_NODE_REGISTER, /* a node entered itself */
+    JOURNAL_NODE_LEAVE,    /* it left, or its lease ended */
+    JOURNAL_NODE_CORDON,   /* cordoned or drained */
+    JOURNAL_NODE_UNCORDON,
+    JOURNAL_NODE_RESTART, /* another process is behind it while it served */
+    JOURNAL_NODE_ADOPT,   /* what it serves already was taken over */
+    JOURNAL_WEBHOOK_CREATE,
+    JOURNAL_WEBHOOK_UPDATE, /* by somebody, or disabled by the server itself */
+    JOURNAL_WEBHOOK_DELETE,
+    JOURNAL_ROLLOUT_OVERRIDE, /* it passes over something from now on */
+    JOURNAL_TARGET_QUEUE,     /* order changed, one taken out, or started by hand */
+    JOURNAL_TARGET_RELEASE,   /* a version left the quarantine */
+    JOURNAL_TARGET_FREEZE,    /* of one model in one environment */
+    JOURNAL_TARGET_UNFREEZE,
+    JOURNAL_ENV_FREEZE, /* object "*": all environments */
+    JOURNAL_ENV_UNFREEZE,
+    JOURNAL_ENV_STOP, /* stop-the-line */
+    JOURNAL_ENV_RESUME,
+    JOURNAL_USER_CREATE,
+    JOURNAL_USER_UPDATE, /* role, models or password */
+    JOURNAL_USER_DELETE,
+    JOURNAL_ROUTER_CREATE,
+    JOURNAL_ROUTER_UPDATE,
+    JOURNAL_ROUTER_DELETE,
+    JOURNAL_ROLLOUT_TOGETHER, /* a set was submitted; object: its first rollout */
     JOURNAL_KIND_COUNT
 };
 const char *journal_kind_name(enum journal_kind kind);
@@ -77,9 +102,13 @@ char *journal_path_env(struct arena *a, const char *env); /* environments/<f>/en
 /* environments/<f>/nodes/<shard>/<node>.json, .../serving/..., .../targets/<shard>/<model>.json */
 char *journal_path_node(struct arena *a, const char *env, const char *node);
 char *journal_path_serving(struct arena *a, const char *env, const char *node);
+char *journal_path_router(struct arena *a, const char *env, const char *router);
 char *journal_path_target(struct arena *a, const char *env, const char *model);
 char *journal_path_rollout(struct arena *a, const char *rollout); /* rollouts/<shard>/r-5.json */
+char *journal_path_user(struct arena *a, const char *user); /* users/u-12.json */
 char *journal_path_token(struct arena *a, const char *token);     /* tokens/t-12.json */
+char *journal_path_freeze(struct arena *a, const char *freeze);   /* freezes/f-12.json */
+char *journal_path_webhook(struct arena *a, const char *hook);    /* webhooks/h-12.json */
 
 /* Last sequence number whose time is <= ms, 0 if none. */
 MUST_USE int journal_seq_at(struct db *db, int64_t ms, int64_t *seq, struct err *e);

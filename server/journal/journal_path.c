@@ -24,8 +24,12 @@ static const char *const layout[] = {
     "environments/*/nodes/?/?/?/*.json",
     "environments/*/serving/?/?/?/*.json",
     "environments/*/targets/?/?/?/*.json",
+    "environments/*/routers/?/?/?/*.json",
     "rollouts/?/?/?/*.json",
     "tokens/*.json",
+    "users/*.json",
+    "freezes/*.json",
+    "webhooks/*.json",
 };
 
 /* A part that every filesystem and git take: lower-case letters, digits, "._-~", no dot in front.
@@ -153,6 +157,11 @@ char *journal_path_target(struct arena *a, const char *env, const char *model)
     return path_in_env(a, env, "targets", model);
 }
 
+char *journal_path_router(struct arena *a, const char *env, const char *router)
+{
+    return path_in_env(a, env, "routers", router);
+}
+
 char *journal_path_rollout(struct arena *a, const char *rollout)
 {
     char shard[6];
@@ -163,4 +172,19 @@ char *journal_path_rollout(struct arena *a, const char *rollout)
 char *journal_path_token(struct arena *a, const char *token)
 {
     return arena_printf(a, "tokens/%s.json", token);
+}
+
+char *journal_path_webhook(struct arena *a, const char *hook)
+{
+    return arena_printf(a, "webhooks/%s.json", hook);
+}
+
+char *journal_path_freeze(struct arena *a, const char *freeze)
+{
+    return arena_printf(a, "freezes/%s.json", freeze);
+}
+
+char *journal_path_user(struct arena *a, const char *user)
+{
+    return arena_printf(a, "users/%s.json", user);
 }

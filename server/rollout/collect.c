@@ -4,12 +4,16 @@
  * Controller's thread only.
  */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "controller_inner.h"
+#include "judging.h"
+#include "routes.h"
 
 /* After its deadline a job gets this long to report before it is given up. */
 #define GRACE_MS 30000
+#define REWRITE_EVERY_MS 30000
 
 struct outcome {
     enum op_state state;
@@ -70,9 +74,15 @@ static void find_place(struct controller *c, const struct flight *f, struct plac
     out->node = &out->env->nodes[at];
     out->target = world_target(out->env, f->target_id);
     out->spot = out->target != NULL ? &out->target->spots[at] : NULL;
-    /* What one target waited for may be what another one needs: the limit is shared. */
-    for (int k = 0; k < out->env->n_targets; k++)
-        out->env->targets[k].plan_at_ms = 0;
+}
+
+/* What one target waited for may be what another one needs: nodes and limits are shared. */
+static void wake_place(struct controller *c, const struct place_of *at)
+{
+    if (at->target != NULL)
+        target_wake(c, at->target);
+    if (at->env != NULL)
+        env_stir(c, at->env, at->target);
 }
 
 static struct closing *add_closing(struct controller *c)
@@ -99,11 +109,22 @@ static void close_op(struct controller *c, const struct flight *f, const struct 
     if (!is_present)
         return;
     struct spot *spot = at->spot;
-    snprintf(spot->op_text, sizeof spot->op_text, "%s", cl->text);
+    free(spot->op_text);
+    spot->op_text = mem_strdup(cl->text);
     spot->op.state = outcome.state;
     spot->op.why = outcome.why;
     spot->op.ended_ms = c->now_ms;
     spot->op.text = spot->op_text;
+}
+
+void collect_close(struct controller *c, const char *key, const struct op_view *op)
+{
+    struct closing *cl = add_closing(c);
+    snprintf(cl->key, sizeof cl->key, "%s", key);
+    cl->state = op->state;
+    cl->why = op->why;
+    snprintf(cl->text, sizeof cl->text, "%.*s", (int)sizeof cl->text - 1,
+             op->text != NULL ? op->text : "");
 }
 
 /* --- health --- */
@@ -122,14 +143,22 @@ static void see_node(struct controller *c, struct node *n, bool is_alive, const 
     bool is_first_miss = !is_alive && n->n_missed == MISSED_LOOKS && n->since_ms == 0;
     if (n->is_reachable != was_reachable || is_first_miss) {
         n->since_ms = c->now_ms;
-        n->is_unwritten = n->serves_changed = true;
+        n->env->has_changed = true;
+        node_changed(c, n);
+        node_serves_changed(c, n);
     }
     if (c->now_ms >= n->written_ms + REWRITE_EVERY_MS)
-        n->is_unwritten = true;
-    c->is_dirty = c->is_dirty || n->is_unwritten;
+        node_changed(c, n);
 }
 
 /* --- looks --- */
+
+/* What did not change is stored again now and then, the more seldom the more there is: at most a
+ * thousand rows per second. */
+static int64_t rewrite_every_ms(const struct controller *c)
+{
+    return c->world->n_spots > REWRITE_EVERY_MS ? c->world->n_spots : REWRITE_EVERY_MS;
+}
 
 static bool is_same_ready(const struct observation *o, const struct driver_result *r)
 {
@@ -146,38 +175,15 @@ static void take_look(struct controller *c, const struct place_of *at,
         return;
     bool is_changed = spot->seen.observed_ms == 0 || !is_same_ready(&spot->seen, r);
     if (is_changed) {
-        at->node->serves_changed = true;
+        node_serves_changed(c, at->node);
         spot->seen.n_ready = r->n_ready;
         memcpy(spot->seen.ready, r->ready, (size_t)r->n_ready * sizeof r->ready[0]);
     }
     spot->seen.observed_ms = c->now_ms;
-    if (is_changed || c->now_ms >= spot->written_ms + REWRITE_EVERY_MS) {
-        spot->is_unwritten = true;
-        c->is_dirty = true;
-    }
-    env_count(at->env);
-}
-
-static void take_sample(struct controller *c, const struct flight *f, const struct place_of *at,
-                        const struct driver_result *r)
-{
-    at->spot->sampled_ms = c->now_ms;
-    if (r->fault != FAULT_NONE && r->fault != FAULT_NOT_FOUND)
-        return;
-    struct sample s = {.ts_ms = c->now_ms,
-                       .has_counters = r->has_counters,
-                       .n_success = r->n_success,
-                       .n_failure = r->n_failure,
-                       .duration_us = r->duration_us};
-    at->spot->sample = s;
-    if (!s.has_counters)
-        return;
-    if (c->n_samples == c->cap_samples) {
-        c->cap_samples = c->cap_samples * 2 + 16;
-        c->samples = mem_resize(c->samples, c->cap_samples, sizeof c->samples[0]);
-    }
-    c->samples[c->n_samples++] =
-        (struct watch_sample){.target_id = f->target_id, .node_id = f->node_id, .sample = s};
+    if (is_changed || c->now_ms >= spot->written_ms + rewrite_every_ms(c))
+        spot_changed(c, at->env, at->target, (int)(at->node - at->env->nodes));
+    if (is_changed)
+        target_count(at->env, at->target);
 }
 
 static void finish_http(struct controller *c, struct flight *f)
@@ -185,22 +191,65 @@ static void finish_http(struct controller *c, struct flight *f)
     struct place_of at;
     const struct driver_result *r = &f->result;
     find_place(c, f, &at);
+    if (r->fault == FAULT_DEPOSED && at.node != NULL)
+        leader_refused(c, at.node, r->epoch);
     if (f->kind == FLIGHT_OP)
         close_op(c, f, &at, outcome_of_fault(r->fault), r->text);
-    else if (at.node != NULL && f->kind != FLIGHT_SAMPLE)
+    else if (at.node != NULL)
         see_node(c, at.node, r->is_alive, r->is_alive ? "" : r->text);
     if (at.spot != NULL && f->kind == FLIGHT_LOOK)
         take_look(c, &at, r);
-    if (at.spot != NULL && f->kind == FLIGHT_SAMPLE)
-        take_sample(c, f, &at, r);
+    wake_place(c, &at);
     flight_end(c, f);
+}
+
+/* Reads that count requests or ask others: their answers are no business of the node's state. */
+static void take_measure(struct controller *c, struct flight *f, const struct http_answer *answer,
+                         const char *text)
+{
+    struct err lost;
+    if (f->kind == FLIGHT_FILES) {
+        (void)err_set(&lost, ERR_TIMEOUT, "%s", text);
+        files_take(c, f, &lost);
+    } else if (f->kind == FLIGHT_PROBE)
+        probing_take(c, f, answer, text);
+    else if (f->kind == FLIGHT_QUERY)
+        querying_take(c, f, answer, text);
+    else if (answer != NULL)
+        sampling_take(c, f, answer);
+    else
+        sampling_missed(c, f, text);
 }
 
 void collect_failure(struct controller *c, struct flight *f, enum fault fault, const char *text)
 {
+    if (f->kind == FLIGHT_ROUTE) {
+        routes_missed(c, f, fault, text);
+        return;
+    }
+    if (!flight_is_work(f)) {
+        take_measure(c, f, NULL, text);
+        return;
+    }
     f->result = (struct driver_result){.fault = fault};
     snprintf(f->result.text, sizeof f->result.text, "%.*s", (int)sizeof f->result.text - 1, text);
     finish_http(c, f);
+}
+
+/* The node counts golden requests among the others, if they reach what it counts: for certain those
+ * that were answered well or failed inside, never those that were not sent. Of one without an
+ * answer, or refused, nobody knows. answer NULL: none was reported. */
+static void count_own(const struct flight *f, struct spot *spot, const struct http_answer *answer)
+{
+    if (f->rq.action != DRIVER_GOLDEN || spot == NULL)
+        return;
+    if (answer != NULL && answer->outcome == HTTP_NOT_SENT)
+        return;
+    int kind = answer != NULL && answer->outcome == HTTP_ANSWERED ? answer->status / 100 : 0;
+    bool is_counted = kind == 2 || kind == 5;
+    spot->n_own += is_counted;
+    spot->n_own_bad += kind == 5;
+    spot->n_unsure += !is_counted;
 }
 
 /* One HTTP answer: perhaps the action has another call. */
@@ -208,6 +257,10 @@ static void take_answer(struct controller *c, struct flight *f, const struct htt
 {
     struct place_of at;
     struct err e;
+    if (!flight_is_work(f)) {
+        take_measure(c, f, answer, "");
+        return;
+    }
     find_place(c, f, &at);
     if (at.node == NULL || at.node->driver == NULL) {
         collect_failure(c, f, FAULT_UNKNOWN, "the node was removed");
@@ -215,6 +268,7 @@ static void take_answer(struct controller *c, struct flight *f, const struct htt
     }
     const struct driver *d = at.node->driver;
     bool goes_on = d->read(&f->rq, f->call, answer, &f->result);
+    count_own(f, at.spot, answer);
     if (!goes_on || f->call + 1 >= d->n_calls(&f->rq)) {
         finish_http(c, f);
         return;
@@ -227,15 +281,37 @@ static void take_answer(struct controller *c, struct flight *f, const struct htt
 static void take_file(struct controller *c, struct flight *f, const struct err *error)
 {
     struct place_of at;
+    if (f->kind == FLIGHT_FILES) {
+        files_take(c, f, error);
+        return;
+    }
+    if (f->kind == FLIGHT_PROBE) {
+        probing_adopted(c, f, error);
+        return;
+    }
     find_place(c, f, &at);
+    if (error->code == ERR_OK && f->action == OP_SWITCH && at.spot != NULL)
+        files_switched(c, at.env, at.target, (int)(at.node - at.env->nodes));
     close_op(c, f, &at, outcome_of_error(error->code), error->code == ERR_OK ? "" : error->message);
+    wake_place(c, &at);
     flight_end(c, f);
+}
+
+static uint32_t hash_key(const char *key)
+{
+    uint32_t hash = 2166136261U;
+    for (const char *k = key; *k != '\0'; k++)
+        hash = (hash ^ (uint8_t)*k) * 16777619U;
+    return hash < 2 ? 2 : hash;
 }
 
 static struct flight *find_flight(struct controller *c, const char *key)
 {
+    uint32_t hash = hash_key(key);
     for (int i = 0; i < MAX_FLIGHTS; i++) {
-        if (c->flights[i].key[0] != '\0' && strcmp(c->flights[i].key, key) == 0)
+        if (c->flight_hash[i] == 1)
+            c->flight_hash[i] = hash_key(c->flights[i].key);
+        if (c->flight_hash[i] == hash && strcmp(c->flights[i].key, key) == 0)
             return &c->flights[i];
     }
     return NULL;
@@ -246,7 +322,9 @@ void collect(struct controller *c, struct completion *list, size_t n)
     for (size_t i = 0; i < n; i++) {
         struct flight *f = find_flight(c, list[i].key);
         /* A late answer to something that was given up says nothing. */
-        if (f != NULL && list[i].kind == JOB_HTTP)
+        if (f != NULL && f->kind == FLIGHT_ROUTE)
+            routes_answer(c, f, &list[i]);
+        else if (f != NULL && list[i].kind == JOB_HTTP)
             take_answer(c, f, &list[i].answer);
         else if (f != NULL)
             take_file(c, f, &list[i].error);
@@ -258,7 +336,11 @@ void collect_overdue(struct controller *c)
 {
     for (int i = 0; i < MAX_FLIGHTS; i++) {
         struct flight *f = &c->flights[i];
-        if (f->key[0] != '\0' && c->now_ms >= f->deadline_ms + GRACE_MS)
-            collect_failure(c, f, FAULT_UNKNOWN, "no outcome was reported");
+        if (f->key[0] == '\0' || c->now_ms < f->deadline_ms + GRACE_MS)
+            continue;
+        struct place_of at;
+        find_place(c, f, &at);
+        count_own(f, at.spot, NULL);
+        collect_failure(c, f, FAULT_UNKNOWN, "no outcome was reported");
     }
 }

@@ -7,17 +7,17 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stddef.h>
 #include <stdlib.h>
 
-#include "controller_inner.h"
+#include "view_limits.h"
 #include "log.h"
+#include "routes.h"
 
 #define INBOX 64
 #define RETRY_MS 1000
 #define NOTICE_EVERY_MS 1000
 #define STACK_BYTES ((size_t)1 << 20)
-/* A plan may ask to be made again at once; more often than this in one round is a bug. */
-#define MAX_PLANS_PER_ROUND 50
 
 struct thread_state {
     pthread_t thread;
@@ -32,6 +32,7 @@ struct controller *controller_new(const struct controller_options *options)
         c->o.observe_every_ms = 10000;
     if (c->o.sample_every_ms <= 0)
         c->o.sample_every_ms = 5000;
+    c->limits = limits_new();
     c->inbox = mem_alloc(INBOX * sizeof c->inbox[0]);
     return c;
 }
@@ -42,7 +43,17 @@ void controller_free(struct controller *c)
         return;
     for (int i = 0; i < MAX_FLIGHTS; i++)
         arena_clear(&c->flights[i].arena);
-    world_free(c->world);
+    world_free(c, c->world);
+    due_clear(&c->plans);
+    due_clear(&c->looks);
+    due_clear(&c->samplings);
+    marks_clear(&c->unwritten);
+    marks_clear(&c->serving);
+    marks_clear(&c->judged);
+    marks_clear(&c->windows);
+    marks_clear(&c->stale);
+    routes_free(c);
+    limits_free(c->limits);
     free(c->closings);
     free(c->samples);
     free(c->inbox);
@@ -57,56 +68,25 @@ void controller_wake(struct controller *c)
 
 /* --- looking --- */
 
-static int reload(struct controller *c, struct db *db, struct err *e)
-{
-    struct world *fresh = NULL;
-    int rc = world_load(c, db, c->world, &fresh, e);
-    if (rc != ERR_OK)
-        return rc;
-    world_free(c->world);
-    c->world = fresh;
-    for (int i = 0; i < fresh->n_envs; i++)
-        env_count(&fresh->envs[i]);
-    return ERR_OK;
-}
-
-static void plan_all(struct controller *c)
-{
-    for (int i = 0; i < c->world->n_envs; i++) {
-        for (int k = 0; k < c->world->envs[i].n_targets; k++)
-            c->world->envs[i].targets[k].plan_at_ms = 0;
-    }
-}
-
-/* What others did meanwhile: a changed fleet is loaded again, a command makes everybody look. */
 static int read_changes(struct controller *c, struct err *e)
 {
     struct reader r CLEANUP(reader_end) = {0};
-    bool has_changed = c->world == NULL;
-    int64_t journal = 0;
-    int64_t command = 0;
     int rc = reader_begin(c->o.store, &r, e);
-    if (rc == ERR_OK && c->world != NULL)
-        rc = db_watch_changed(r.db, c->world->journal_seq, &has_changed, &journal, e);
     if (rc == ERR_OK)
-        rc = db_command_last(r.db, &command, e);
-    if (rc == ERR_OK && has_changed)
-        rc = reload(c, r.db, e);
-    if (rc != ERR_OK)
-        return rc;
-    if (!has_changed)
-        c->world->journal_seq = journal;
-    if (command != c->world->command_seq)
-        plan_all(c);
-    c->world->command_seq = command;
-    return ERR_OK;
+        rc = leader_load(c, r.db, e);
+    if (rc == ERR_OK)
+        rc = world_follow(c, r.db, e);
+    return rc == ERR_OK ? probing_begin(c, r.db, e) : rc;
 }
 
 /* Who changes something wakes the controller; asking now and then as well costs little. */
 static int notice_changes(struct controller *c, struct err *e)
 {
+    int gone = nodes_expire(c, e);
+    if (gone != ERR_OK)
+        return gone;
     bool is_due = atomic_exchange(&c->is_woken, false) || c->world == NULL ||
-                  c->now_ms >= c->noticed_ms + NOTICE_EVERY_MS;
+                  c->now_ms >= c->noticed_ms + NOTICE_EVERY_MS || c->now_ms < c->noticed_ms;
     int rc = is_due ? read_changes(c, e) : ERR_OK;
     if (rc != ERR_OK)
         atomic_store(&c->is_woken, true);
@@ -115,134 +95,30 @@ static int notice_changes(struct controller *c, struct err *e)
     return rc;
 }
 
-/* --- deciding and acting --- */
-
-static int make_plan(struct controller *c, struct env *env, struct target *t, struct arena *a,
-                     struct plan *plan, struct err *e)
+static void due_at(struct controller *c, int64_t at_ms)
 {
-    struct view view;
-    int rc = view_make(c, env, t, a, &view, e);
-    if (rc != ERR_OK)
-        return rc;
-    if (t->is_rolling)
-        plan_rollout(&view, a, plan);
-    else
-        plan_reconcile(&view, a, plan);
-    return ERR_OK;
+    c->due_ms = at_ms < c->due_ms ? at_ms : c->due_ms;
 }
 
-static void mark_neighbours(struct env *env, const struct target *t)
+static void act(struct controller *c)
 {
-    for (int k = 0; k < env->n_targets; k++) {
-        if (&env->targets[k] != t)
-            env->targets[k].plan_at_ms = 0;
+    if (leader_is_deposed(c))
+        return;
+    c->due_ms = c->leases_due_ms;
+    /* The history of what nodes serve must not hold up what they are told. */
+    record_serving(c);
+    decide_due(c);
+    if (due_next_ms(&c->plans) > c->now_ms) {
+        execute_looks(c);
+        sampling_looks(c);
     }
-}
-
-/* One plan of one target. The intent is on disk before the first action. */
-static int plan_target(struct controller *c, struct env *env, struct target *t, struct err *e)
-{
-    struct arena a CLEANUP(arena_clear) = {0};
-    struct plan *plan = arena_alloc(&a, sizeof *plan);
-    int rc = make_plan(c, env, t, &a, plan, e);
-    if (rc == ERR_OK && plan->is_changed)
-        rc = record_plan(c, env, t, plan, e);
-    if (rc != ERR_OK)
-        return rc;
-    t->command_seq = c->world->command_seq;
-    t->plan_at_ms = plan->wake_ms > c->now_ms ? plan->wake_ms : 0;
-    for (int i = 0; i < plan->n_actions; i++)
-        execute_action(c, env, t, &plan->actions[i]);
-    if (plan->n_actions > 0)
-        mark_neighbours(env, t);
-    return ERR_OK;
-}
-
-static int plan_until_quiet(struct controller *c, struct env *env, struct target *t, struct err *e)
-{
-    for (int i = 0; i < MAX_PLANS_PER_ROUND && t->plan_at_ms <= c->now_ms; i++) {
-        if (t->is_rolling && rollout_phase_is_terminal(t->lane.status.phase)) {
-            t->plan_at_ms = INT64_MAX; /* the next round loads what is left of it */
-            break;
-        }
-        int rc = plan_target(c, env, t, e);
-        if (rc != ERR_OK)
-            return rc;
-        if (t->plan_at_ms == 0)
-            continue;
-    }
-    /* Planning again and again without end would starve everybody else. */
-    if (t->plan_at_ms <= c->now_ms)
-        t->plan_at_ms = c->now_ms + RETRY_MS;
-    return ERR_OK;
-}
-
-/* A target whose plan cannot be recorded is tried again a little later; the others go on. */
-static bool plan_env(struct controller *c, struct env *env)
-{
-    bool is_stale = false;
-    for (int k = 0; k < env->n_targets; k++) {
-        struct target *t = &env->targets[k];
-        struct err e;
-        if (t->is_broken || t->plan_at_ms > c->now_ms)
-            continue;
-        int rc = plan_until_quiet(c, env, t, &e);
-        if (rc != ERR_OK) {
-            log_err(LOG_WARNING, "rollout", &e);
-            t->plan_at_ms = c->now_ms + RETRY_MS;
-        }
-        is_stale = is_stale || rc == ERR_CONFLICT;
-    }
-    return is_stale;
-}
-
-static int64_t next_plan_ms(const struct controller *c)
-{
-    int64_t at = INT64_MAX;
-    for (int i = 0; i < c->world->n_envs; i++) {
-        for (int k = 0; k < c->world->envs[i].n_targets; k++) {
-            const struct target *t = &c->world->envs[i].targets[k];
-            if (!t->is_broken && t->plan_at_ms < at)
-                at = t->plan_at_ms;
-        }
-    }
-    return at;
-}
-
-static bool has_ended(const struct env *env)
-{
-    for (int k = 0; k < env->n_targets; k++) {
-        const struct target *t = &env->targets[k];
-        if (t->is_rolling && rollout_phase_is_terminal(t->lane.status.phase))
-            return true;
-    }
-    return false;
-}
-
-static void act(struct controller *c, struct err *e)
-{
-    bool is_stale = false;
-    c->due_ms = INT64_MAX;
-    for (int i = 0; i < c->world->n_envs; i++) {
-        struct env *env = &c->world->envs[i];
-        /* The history of what nodes serve must not hold up what they are told. */
-        if (record_serving(c, env, e) != ERR_OK)
-            log_err(LOG_ERROR, "serving", e);
-        is_stale = plan_env(c, env) || is_stale;
-        execute_looks(c, env);
-        if (has_ended(env)) {
-            atomic_store(&c->is_woken, true);
-            c->due_ms = c->now_ms;
-        }
-    }
-    int64_t plan_ms = next_plan_ms(c);
-    c->due_ms = plan_ms < c->due_ms ? plan_ms : c->due_ms;
-    if (is_stale) {
-        /* Somebody else wrote: what memory holds is worth nothing. */
-        world_free(c->world);
-        c->world = NULL;
-        c->due_ms = c->now_ms + RETRY_MS;
-    }
+    due_at(c, due_next_ms(&c->plans));
+    due_at(c, due_next_ms(&c->samplings));
+    if (c->n_flights < MAX_FLIGHTS_OF_LOOKS)
+        due_at(c, due_next_ms(&c->looks));
+    if (atomic_load(&c->is_woken))
+        due_at(c, c->now_ms);
+    routes_looks(c);
 }
 
 static int round_once(struct controller *c, struct err *e)
@@ -251,7 +127,7 @@ static int round_once(struct controller *c, struct err *e)
     if (rc == ERR_OK)
         rc = notice_changes(c, e);
     if (rc == ERR_OK)
-        act(c, e);
+        act(c);
     return rc;
 }
 

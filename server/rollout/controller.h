@@ -14,8 +14,10 @@ struct blobs;
 struct controller_options {
     struct store *store;
     struct io *io;            /* borrowed */
+    const char *registry_id;  /* sent with each call to a node; NULL: is not */
     struct blobs *blobs;      /* golden files are read from it; NULL in some tests */
     int64_t observe_every_ms; /* how often idle nodes are looked at (10 s) */
+    int64_t check_every_ms;   /* how often files on nodes are compared; 0: never */
     int64_t sample_every_ms;  /* how often counters are read during a bake (5 s) */
 };
 /* Makes a controller; nothing runs yet. */

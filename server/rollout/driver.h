@@ -11,14 +11,9 @@
 #include "err.h"
 #include "http.h"
 #include "mem.h"
+#include "move.h"
 
-/* What a driver's server really does; the planner and the plan shown to people depend on it. */
-enum driver_flags {
-    DRIVER_DEFAULT_IS_HIGHEST = 1 << 0, /* highest ready version takes version-less traffic */
-    DRIVER_LOAD_RECREATES_ALL = 1 << 1, /* load re-creates every version of the model */
-    DRIVER_FAILED_LOAD_KEEPS_OLD = 1 << 2,
-    DRIVER_NEEDS_FILES = 1 << 3
-};
+struct histogram;
 
 struct driver_node {
     const char *admin_url, *infer_url, *metrics_url; /* without a trailing slash */
@@ -30,7 +25,8 @@ enum driver_action {
     DRIVER_OBSERVE, /* which versions are there and ready */
     DRIVER_GOLDEN,  /* one golden request to one version */
     DRIVER_SAMPLE,  /* read the counters */
-    DRIVER_HEALTH   /* is the server alive */
+    DRIVER_HEALTH,  /* is the server alive */
+    DRIVER_PROBE    /* what is there, for people: fills *probe */
 };
 
 struct driver_request {
@@ -40,6 +36,7 @@ struct driver_request {
     int64_t other;      /* OBSERVE: a second version to ask about, for ready[]; 0: none */
     const char *golden; /* GOLDEN: the golden file's JSON text */
     int64_t timeout_ms;
+    struct driver_probe *probe; /* PROBE: filled (drivers/probe.h); serve_as may be NULL there */
 };
 
 /* Why an operation did not work; decides about retry (transient), rollback (load-failed) or
@@ -53,7 +50,8 @@ enum fault {
     FAULT_LOAD,      /* the model's fault */
     FAULT_NOT_FOUND,
     FAULT_WRONG_ANSWER, /* golden request answered, but not as expected */
-    FAULT_INFRA         /* disk full, files unreadable: not the version's fault */
+    FAULT_INFRA,        /* disk full, files unreadable: not the version's fault */
+    FAULT_DEPOSED       /* the node obeys another registry: stop acting */
 };
 
 #define DRIVER_MAX_VERSIONS 16
@@ -62,6 +60,7 @@ enum fault {
 struct driver_result {
     enum fault fault;
     char text[DRIVER_TEXT_BYTES]; /* in words, "" when all is well */
+    int64_t epoch;                /* FAULT_DEPOSED: of the other registry */
     /* OBSERVE */
     bool is_alive;
     int64_t ready[DRIVER_MAX_VERSIONS]; /* of those asked about, the ready ones, ascending */
@@ -72,9 +71,25 @@ struct driver_result {
     bool has_counters;
 };
 
+/* What a page of metrics counts for one model since the server's start. */
+struct driver_counts {
+    int64_t n_success, n_failure, duration_us;
+    bool is_there; /* the model has a series of its own already */
+};
+struct driver_page {
+    bool has_samples;  /* it is a page of metrics */
+    bool has_requests; /* requests can be counted by it */
+};
+/* Whose durations a histogram holds. */
+enum driver_timing {
+    DRIVER_TIMES_MODEL,          /* seconds, of the model alone */
+    DRIVER_TIMES_FIRST_RESPONSE, /* milliseconds to the first response, of the model alone */
+    DRIVER_TIMES_SERVER          /* seconds, of all models of the server together */
+};
+
 struct driver {
     const char *name; /* "v2" */
-    unsigned flags;
+    unsigned flags;   /* enum driver_flags */
     /* Number of HTTP calls that the action takes on this server (they run one after another; each
      * answer is read before the next is made). */
     int (*n_calls)(const struct driver_request *rq);
@@ -85,6 +100,15 @@ struct driver {
      * shall be made, false when the action is decided. */
     bool (*read)(const struct driver_request *rq, int k, const struct http_answer *answer,
                  struct driver_result *out);
+    /* Reads the answer of DRIVER_SAMPLE for n models at once. names (borrowed) rise by strcmp;
+     * out has room for n. False: the answer is no page of metrics, *fault says why and out and page
+     * are zero. NULL: the driver has no counters. */
+    bool (*scrape)(const struct http_answer *answer, const char *const *names, size_t n,
+                   struct driver_counts *out, struct driver_page *page,
+                   struct driver_result *fault);
+    /* The durations of a model's requests on that page; false if it has none. NULL: never. */
+    bool (*histogram)(const struct http_answer *answer, const char *serve_as, struct histogram *out,
+                      enum driver_timing *what);
 };
 
 /* Driver by name, or NULL. driver_names: NULL-terminated, for errors and did-you-mean. */

@@ -16,7 +16,22 @@ enum job_kind {
     JOB_STAGE,  /* fetch and verify a version's files beside the node's root (before anything else)
                  */
     JOB_SWITCH, /* rename: make exactly the versions `keep` visible under root/serve_as */
-    JOB_REMOVE  /* delete staged or retired files of a version */
+    JOB_REMOVE, /* delete staged or retired files of a version */
+    JOB_CHECK,  /* compare what is visible under root/serve_as with what was placed: exactly `keep`.
+                   ERR_CORRUPT, ERR_NOT_FOUND: it differs; ERR_CONFLICT: something is not ours */
+    JOB_ADOPT,  /* mark the visible folder of `number` as placed by us if it is what we would have
+                   placed; ERR_CONFLICT says what is not */
+    JOB_LINES,  /* lines of text to a local service */
+    JOB_RELOAD  /* a generated file of a service on this host, and its reload */
+};
+
+/* The file is replaced as a whole (it must carry the marker in its first line, or not exist), then
+ * the master process of pid_file is sent SIGHUP. text NULL: nothing is changed. The answer's body
+ * says how things stand: reload.h. ERR_CONFLICT: the file is somebody else's; ERR_UNAVAILABLE: it
+ * was replaced, but the service does not run; ERR_INVALID, ERR_FORBIDDEN, ERR_NO_SPACE. */
+struct reload_job {
+    const char *file, *pid_file, *text;
+    const char *service; /* name of the process: nothing else is sent a signal */
 };
 
 /* A file job on a node's root. Layout (DECISIONS "Delivery"): visible versions live at
@@ -41,14 +56,16 @@ struct job {
     enum job_kind kind;
     struct http_call call;
     struct file_job file;
+    struct lines_call lines;
+    struct reload_job reload;
     int64_t deadline_ms; /* absolute */
 };
 
 struct completion {
     char key[JOB_KEY_BYTES];
     enum job_kind kind;
-    struct http_answer answer; /* JOB_HTTP; owned by the receiver */
-    struct err error;          /* file jobs: code ERR_OK or what failed */
+    struct http_answer answer; /* JOB_HTTP, JOB_LINES, JOB_RELOAD; owned by the receiver */
+    struct err error;          /* file jobs, JOB_RELOAD: code ERR_OK or what failed */
 };
 
 struct io {

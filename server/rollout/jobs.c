@@ -1,6 +1,7 @@
 /*
  * The real `struct io`. HTTP jobs go to wire on the controller's thread; file jobs to two threads
- * with 1 MiB of stack that take them in order, but never two of one root at once. Knows nothing
+ * with 1 MiB of stack that take them in order, but never two of one root at once; short exchanges
+ * with local services have two more threads, so that no large file holds them up. Knows nothing
  * about what the jobs are for.
  */
 #include "jobs.h"
@@ -10,10 +11,13 @@
 #include <string.h>
 #include <time.h>
 
+#include "lines.h"
 #include "place.h"
+#include "reload.h"
 #include "wire.h"
 
-#define N_THREADS 2
+#define N_FILE_THREADS 2
+#define N_THREADS 4
 #define STACK_BYTES ((size_t)1 << 20)
 
 /* A job with its own copies of everything. */
@@ -23,8 +27,12 @@ struct item {
     enum job_kind kind;
     struct file_job file;
     int64_t *keep;
-    char *root, *serve_as, *model;
+    char *root, *serve_as, *model; /* root: what only one thread may work on at a time */
+    struct lines_call lines;
+    struct reload_job reload;
+    char *texts[4]; /* what lines and reload point at */
     int64_t deadline_ms;
+    struct http_answer answer;
     struct err error;
 };
 
@@ -85,6 +93,26 @@ static struct item *items_take(struct items *l, struct item *before)
     return i;
 }
 
+static bool is_short(enum job_kind kind)
+{
+    return kind == JOB_LINES || kind == JOB_RELOAD;
+}
+
+static void copy_short(struct item *i, const struct job *job)
+{
+    if (job->kind == JOB_LINES) {
+        i->lines = job->lines;
+        i->root = mem_strdup(job->lines.address);
+        i->lines.address = i->root;
+        i->lines.text = i->texts[0] = mem_strdup(job->lines.text);
+        return;
+    }
+    i->reload.file = i->root = mem_strdup(job->reload.file);
+    i->reload.pid_file = i->texts[0] = mem_strdup(job->reload.pid_file);
+    i->reload.text = i->texts[1] = mem_strdup(job->reload.text);
+    i->reload.service = i->texts[2] = mem_strdup(job->reload.service);
+}
+
 static struct item *item_new(const struct job *job)
 {
     struct item *i = mem_alloc(sizeof(*i));
@@ -93,7 +121,9 @@ static struct item *item_new(const struct job *job)
     i->key[sizeof(i->key) - 1] = '\0';
     i->kind = job->kind;
     i->deadline_ms = job->deadline_ms;
-    if (job->kind == JOB_HTTP)
+    if (is_short(job->kind))
+        copy_short(i, job);
+    if (job->kind == JOB_HTTP || is_short(job->kind))
         return i;
     i->root = mem_strdup(job->file.root);
     i->serve_as = mem_strdup(job->file.serve_as);
@@ -116,6 +146,9 @@ static void item_free(struct item *i)
     free(i->serve_as);
     free(i->model);
     free(i->keep);
+    for (size_t k = 0; k < ARRAY_LEN(i->texts); k++)
+        free(i->texts[k]);
+    http_answer_clear(&i->answer);
     free(i);
 }
 
@@ -129,21 +162,27 @@ static bool is_busy(const struct jobs *j, const char *root)
     return false;
 }
 
-/* First queued job whose root nobody works on. Under lock. */
-static struct item *pick(struct jobs *j)
+/* First queued job for such a thread whose root nobody works on. Under lock. */
+static struct item *pick(struct jobs *j, bool takes_short)
 {
     struct item *before = NULL;
 
     for (struct item *i = j->queued.first; i != NULL; before = i, i = i->next)
-        if (!is_busy(j, i->file.root))
+        if (is_short(i->kind) == takes_short && !is_busy(j, i->root))
             return items_take(&j->queued, before);
     return NULL;
 }
 
 static void run_item(struct jobs *j, struct item *i)
 {
-    int rc = place_run(&j->place, i->kind, &i->file, i->deadline_ms, &i->error);
+    int rc = ERR_OK;
 
+    if (i->kind == JOB_LINES)
+        lines_run(&i->lines, i->deadline_ms, &j->stops, &i->answer);
+    else if (i->kind == JOB_RELOAD)
+        rc = reload_run(&i->reload, &i->answer, &i->error);
+    else
+        rc = place_run(&j->place, i->kind, &i->file, i->deadline_ms, &i->error);
     if (rc == ERR_OK)
         memset(&i->error, 0, sizeof(i->error));
     i->error.code = (enum err_code)rc;
@@ -158,12 +197,12 @@ static void *work(void *arg)
     free(arg);
     pthread_mutex_lock(&j->lock);
     while (!j->is_closing) {
-        i = pick(j);
+        i = pick(j, me.index >= N_FILE_THREADS);
         if (i == NULL) {
             pthread_cond_wait(&j->changed, &j->lock);
             continue;
         }
-        j->busy_root[me.index] = i->file.root;
+        j->busy_root[me.index] = i->root;
         pthread_mutex_unlock(&j->lock);
         run_item(j, i);
         pthread_mutex_lock(&j->lock);
@@ -190,7 +229,8 @@ static int jobs_submit(void *self, const struct job *job, struct err *e)
             item_free(i);
         return rc;
     }
-    if (i->root == NULL || i->serve_as == NULL || i->model == NULL) {
+    bool is_whole = is_short(i->kind) || (i->serve_as != NULL && i->model != NULL);
+    if (i->root == NULL || !is_whole) {
         item_free(i);
         return err_set(e, ERR_INVALID, "a file job without root, served name or model");
     }
@@ -207,6 +247,8 @@ static void complete(struct completion *out, struct item *i)
     memcpy(out->key, i->key, sizeof(out->key));
     out->kind = i->kind;
     out->error = i->error;
+    out->answer = i->answer;
+    i->answer = (struct http_answer){0};
     item_free(i);
 }
 

@@ -46,28 +46,6 @@ struct auth {
     size_t n_pending;
 };
 
-static const struct {
-    const char *name;
-    unsigned permissions;
-} roles[] = {
-    {"reader", 1u << PERM_READ},
-    {"pusher", 1u << PERM_READ | 1u << PERM_PUSH},
-    {"deployer", 1u << PERM_READ | 1u << PERM_DEPLOY},
-    {"admin", 1u << PERM_READ | 1u << PERM_PUSH | 1u << PERM_DEPLOY | 1u << PERM_ADMIN},
-};
-
-bool auth_role(const char *role, bool may[PERM_COUNT])
-{
-    for (size_t i = 0; i < ARRAY_LEN(roles); i++) {
-        if (strcmp(role, roles[i].name) != 0)
-            continue;
-        for (int p = 0; p < PERM_COUNT; p++)
-            may[p] = p == PERM_PUBLIC || (roles[i].permissions >> p & 1u);
-        return true;
-    }
-    return false;
-}
-
 struct auth *auth_new(struct store *store, const uint8_t pepper[32])
 {
     struct auth *a = mem_alloc(sizeof *a);
@@ -201,6 +179,8 @@ static int lookup(struct auth *a, const struct digest *hash, int64_t now_ms, str
     snprintf(c->name, sizeof c->name, "%s", t.name);
     snprintf(c->role, sizeof c->role, "%s", t.role);
     snprintf(c->models, sizeof c->models, "%s", t.models);
+    snprintf(c->environment, sizeof c->environment, "%s", t.environment ? t.environment : "");
+    snprintf(c->root, sizeof c->root, "%s", t.root ? t.root : "");
     return 0;
 }
 
@@ -208,6 +188,11 @@ static int refuse_token(struct auth *a, const char *remote, int64_t now_ms, stru
 {
     throttle_bad(a->throttle, remote, now_ms);
     return err_set(e, ERR_UNAUTHENTICATED, "this token is not valid");
+}
+
+void auth_count_guess(struct auth *a, const char *remote, int64_t now_ms)
+{
+    throttle_bad(a->throttle, remote, now_ms);
 }
 
 int64_t auth_retry_after_ms(struct auth *a, const char *remote, int64_t now_ms)
@@ -296,17 +281,41 @@ static int check_globs(const char *models, struct err *e)
     return 0;
 }
 
+/* Who registers nodes makes this server call them and write into their roots. */
+static int check_scope(const struct auth_grant *g, struct err *e)
+{
+    bool is_node = strcmp(g->role, "node") == 0;
+    const struct caller *c = NULL;
+    if (!is_node && (g->environment || g->root))
+        return err_at(e, ERR_INVALID, g->environment ? "/environment" : "/root",
+                      "only a token of role node has an environment and a root");
+    if (!is_node)
+        return 0;
+    if (!g->environment || !*g->environment || strlen(g->environment) >= sizeof c->environment)
+        return err_at(e, ERR_INVALID, "/environment",
+                      "a token of role node needs the environment of its nodes");
+    if (!g->root || g->root[0] != '/' || !g->root[1] || strlen(g->root) >= sizeof c->root)
+        return err_at(e, ERR_INVALID, "/root",
+                      "a token of role node needs the absolute path of the folder in which the "
+                      "roots of its nodes lie");
+    return 0;
+}
+
 static int check_grant(const struct auth_grant *g, struct err *e)
 {
     bool may[PERM_COUNT];
     if (!auth_role(g->role, may))
-        return err_at(e, ERR_INVALID, "/role",
-                      "no role \"%.40s\"; roles are reader, pusher, deployer, admin", g->role);
+        return err_at(
+            e, ERR_INVALID, "/role",
+            "no role \"%.40s\"; roles are reader, pusher, deployer, approver, auditor, admin, node",
+            g->role);
     int rc = name_check("token name", g->name, e);
     if (!rc && strlen(g->name) >= sizeof((struct caller *)0)->name)
         rc = err_set(e, ERR_INVALID, "a token's name has at most 63 bytes");
     if (rc)
         snprintf(e->pointer, sizeof e->pointer, "/name");
+    if (!rc)
+        rc = check_scope(g, e);
     return rc ? rc : check_globs(g->models, e);
 }
 
@@ -320,6 +329,10 @@ static json_t *token_document(const struct db_token *t)
     json_object_set_new(doc, "created", json_string(when_format(t->created_ms, when)));
     if (t->expires_ms)
         json_object_set_new(doc, "expires", json_string(when_format(t->expires_ms, when)));
+    if (t->environment)
+        json_object_set_new(doc, "environment", json_string(t->environment));
+    if (t->root)
+        json_object_set_new(doc, "root", json_string(t->root));
     return doc;
 }
 
@@ -344,6 +357,8 @@ static int create_in_tx(struct tx *tx, void *ctx, struct err *e)
                          .hint = c->hint,
                          .role = c->grant->role,
                          .models = c->grant->models,
+                         .environment = c->grant->environment,
+                         .root = c->grant->root,
                          .created_by = c->grant->actor,
                          .created_ms = tx_now_ms(tx),
                          .expires_ms = c->grant->expires_ms};

@@ -24,6 +24,8 @@ MUST_USE int auth_identify(struct auth *a, const char *token, const char *remote
                            struct caller *out, struct err *e);
 /* Milliseconds until `remote` may try again after ERR_THROTTLED; 0 when it may now. */
 int64_t auth_retry_after_ms(struct auth *a, const char *remote, int64_t now_ms);
+/* Counts a wrong guess from `remote`, of whatever kind. */
+void auth_count_guess(struct auth *a, const char *remote, int64_t now_ms);
 /* Drops all cached identities (after revoking). */
 void auth_forget(struct auth *a);
 /* Writes pending last-used times (TX_WORK). Called once a minute and at shutdown. */
@@ -38,6 +40,9 @@ bool auth_role(const char *role, bool may[PERM_COUNT]);
  */
 struct auth_grant {
     const char *name, *role, *models, *actor, *reason;
+    /* Role "node", and only it: the environment whose nodes it may register, and the absolute path
+     * of the folder in which their roots lie. */
+    const char *environment, *root;
     int64_t expires_ms; /* 0: never */
 };
 MUST_USE int auth_create(struct auth *a, const struct auth_grant *grant,

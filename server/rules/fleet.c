@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "db_limits.h"
 #include "fleet_inner.h"
 #include "name.h"
 #include "policy.h"
@@ -16,7 +17,7 @@
 
 const char *const *fleet_drivers(void)
 {
-    static const char *const names[] = {"v2", NULL};
+    static const char *const names[] = {"v2", "triton", NULL};
 
     return names;
 }
@@ -249,6 +250,19 @@ int fleet_env_update(struct store *s, const struct fleet_change *c, const struct
     return rc == ERR_OK ? fleet_edit_run(s, &ed, e) : rc;
 }
 
+static int refuse_frozen(struct tx *tx, struct fleet_edit *ed, int64_t env_id, struct err *e)
+{
+    struct freeze_row *rows = NULL;
+    size_t n = 0;
+    int rc = db_freeze_list(tx_db(tx), &ed->arena, &rows, &n, e);
+
+    for (size_t i = 0; rc == ERR_OK && i < n; i++)
+        if (rows[i].env_id == env_id)
+            return err_set(e, ERR_CONFLICT, "%s %s is about this environment; remove it first",
+                           rows[i].kind, rows[i].id);
+    return rc;
+}
+
 static int delete_env_fn(struct tx *tx, struct fleet_edit *ed, struct err *e)
 {
     const char *name = ed->spec, *model = NULL;
@@ -261,12 +275,16 @@ static int delete_env_fn(struct tx *tx, struct fleet_edit *ed, struct err *e)
         return err_set(e, ERR_CONFLICT, "environment \"%s\" still has %lld nodes", name,
                        (long long)v.n_nodes);
     if (rc == ERR_OK)
+        rc = fleet_no_routers(tx_db(tx), &v, &ed->arena, e);
+    if (rc == ERR_OK)
         rc = db_env_user(tx_db(tx), v.env_id, &ed->arena, &model, e);
     if (rc == ERR_OK && model != NULL)
         return err_set(e, ERR_CONFLICT,
                        "model \"%.150s\" was deployed to \"%.150s\": its history needs the "
                        "environment",
                        model, name);
+    if (rc == ERR_OK)
+        rc = refuse_frozen(tx, ed, v.env_id, e);
     if (rc == ERR_OK)
         rc = db_env_delete(tx_db(tx), v.env_id, e);
     if (rc == ERR_OK)

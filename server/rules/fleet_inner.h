@@ -5,6 +5,7 @@
 #define MREG_FLEET_INNER_H
 
 #include "fleet.h"
+#include "rollout.h"
 
 /* One change: a TX_FACT whose fn works on this; the arena lives for one run of the fn. */
 struct fleet_edit {
@@ -17,7 +18,7 @@ struct fleet_edit {
 /* Runs fn in a transaction. */
 MUST_USE int fleet_edit_run(struct store *s, struct fleet_edit *ed, struct err *e);
 /* A change's journal row about `object` over docs, at most FLEET_MAX_DOCS. */
-#define FLEET_MAX_DOCS 4
+#define FLEET_MAX_DOCS 64
 struct fleet_row {
     enum journal_kind kind;
     const char *object, *message;
@@ -46,7 +47,64 @@ struct target_wish {
 };
 MUST_USE int fleet_target_need(struct tx *tx, struct fleet_edit *ed, const struct target_wish *wish,
                                struct target_row *out, bool *created, struct err *e);
+/* Takes a rollout that waits out of its queue, with the journal row; `how` as in "rejected". */
+MUST_USE int queue_take_out(struct tx *tx, struct fleet_edit *ed, const char *id, const char *how,
+                            struct err *e);
+/* Inside a tx: records a command for a rollout, with its journal row (fleet_command.c). */
+struct rollout_order;
+MUST_USE int fleet_put_command(struct tx *tx, struct fleet_edit *ed,
+                               const struct rollout_order *order, struct err *e);
+/* As above without a row of its own: the caller's row takes the rollout's document. */
+MUST_USE int fleet_note_command(struct tx *tx, struct fleet_edit *ed,
+                                const struct rollout_order *order, struct fleet_row *row,
+                                struct err *e);
+/* A rollout that finds another one active: what becomes of both, and of those that wait
+ * (fleet_newcomer.c). Its record is there already, not active. Documents go to row; text says in
+ * words what was done. ERR_CONFLICT: the policy rejects it, or too many wait. */
+struct newcomer {
+    const char *id, *active;
+    const struct policy *policy;
+    int64_t target_id, to;
+    bool is_hotfix;
+};
+MUST_USE int newcomer_enqueue(struct tx *tx, struct fleet_edit *ed, const struct newcomer *who,
+                              struct fleet_row *row, char text[ROLLOUT_TEXT_BYTES], struct err *e);
+/* ERR_CONFLICT that names the active rollout. */
+MUST_USE int newcomer_refuse(struct db *db, struct arena *a, const char *active, struct err *e);
+/* Raises the policy of a rollout to what its environment and target demand (fleet_guard.c). */
+MUST_USE int fleet_keep_guards(const struct target_row *t, struct policy *p, struct err *e);
 /* The document of a target. Caller owns it. */
 MUST_USE int fleet_target_doc(const struct target_row *t, json_t **out, struct err *e);
+
+/* ERR_CONFLICT while the environment has routers (fleet_router.c). */
+MUST_USE int fleet_no_routers(struct db *db, const struct env_row *v, struct arena *a,
+                              struct err *e);
+
+/* --- nodes: fleet_node_check.c, fleet_node.c --- */
+/* The folder's real path, in arena. Looks at the file system: not on the writer. */
+MUST_USE int fleet_node_root(const char *root, struct arena *a, const char **out, struct err *e);
+/* True if path is folder or lies below it. */
+bool fleet_path_inside(const char *path, const char *folder);
+/* ERR_CONFLICT if another node's root overlaps with v->root. */
+MUST_USE int fleet_node_root_free(struct db *db, const struct node_row *v, struct arena *a,
+                                  struct err *e);
+/* Puts the spec over *v and checks it; a root was checked before. */
+MUST_USE int fleet_node_apply(const struct node_spec *spec, struct arena *a, struct node_row *v,
+                              struct err *e);
+/* A whole new record, checked; strings in a or borrowed. Not on the writer. */
+MUST_USE int fleet_node_new(const struct node_spec *spec, struct arena *a, struct node_row *out,
+                            struct err *e);
+/* True if the two say the same, but for times and cordons. */
+bool fleet_node_same(const struct node_row *a, const struct node_row *b);
+/* Inserts *v, filling in env_id, node_id and the times. ERR_NOT_FOUND (environment), ERR_CONFLICT
+ * (root). Inside a tx, as all below. */
+MUST_USE int fleet_node_enter(struct tx *tx, struct fleet_edit *ed, struct node_row *v,
+                              struct err *e);
+/* The journal row with the record's document. */
+MUST_USE int fleet_node_write(struct tx *tx, struct fleet_edit *ed, const struct node_row *v,
+                              enum journal_kind kind, const char *message, struct err *e);
+/* Deletes the record, what was seen of it and its documents, with the journal row. */
+MUST_USE int fleet_node_drop(struct tx *tx, struct fleet_edit *ed, const struct node_row *v,
+                             enum journal_kind kind, const char *message, struct err *e);
 
 #endif

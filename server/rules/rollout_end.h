@@ -20,6 +20,8 @@ struct rollout_progress {
     bool is_fact;        /* phase or step changed: a journal row, and at the end alias and target */
     const struct op_row *ops; /* intents that come with it */
     size_t n_ops;
+    int *rc;       /* rollout_progress_all: the outcome, */
+    struct err *e; /* and what went wrong */
 };
 /* Stores status and intents in one transaction. Terminal phase: the record ends; after success the
  * target's live and last good version and the environment's alias move, all in one journal row with
@@ -27,6 +29,8 @@ struct rollout_progress {
  * changed. Not on the writer thread. */
 MUST_USE int rollout_progress(struct store *store, const struct rollout_progress *in,
                               struct err *e);
+/* The same of several rollouts in one commit; each succeeds or fails by itself. */
+void rollout_progress_all(struct store *store, const struct rollout_progress *list, size_t n);
 /* What `mreg rollback` would go to after this rollout succeeded. */
 int64_t rollout_next_good(const struct rollout_record *r);
 

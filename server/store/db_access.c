@@ -11,9 +11,10 @@ int db_token_insert(struct db *db, const struct db_token *t, const struct digest
 {
     int rc = db_run(db, e,
                     "INSERT INTO tokens (token_id, name, hash, hint, role, models, created_ts, "
-                    "created_by) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
-                    "ttdtttit", t->id, t->name, hash, t->hint, t->role, t->models, t->created_ms,
-                    t->created_by);
+                    "created_by, environment, root) "
+                    "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+                    "ttdtttittt", t->id, t->name, hash, t->hint, t->role, t->models, t->created_ms,
+                    t->created_by, t->environment, t->root);
     if (rc || !t->expires_ms)
         return rc;
     return db_run(db, e, "UPDATE tokens SET expires_ts = ?2 WHERE token_id = ?1", "ti", t->id,
@@ -43,6 +44,8 @@ static void read_token(struct stmt *q, struct arena *a, struct db_token *out)
         .expires_ms = stmt_is_null(q, 7) ? 0 : stmt_int(q, 7),
         .revoked_ms = stmt_is_null(q, 8) ? 0 : stmt_int(q, 8),
         .last_used_ms = stmt_is_null(q, 9) ? 0 : stmt_int(q, 9),
+        .environment = arena_strdup(a, stmt_text(q, 10)),
+        .root = arena_strdup(a, stmt_text(q, 11)),
     };
 }
 
@@ -64,7 +67,8 @@ int db_token_by_hash(struct db *db, const struct digest *hash, struct arena *a,
     struct stmt *q CLEANUP(stmt_done_ptr) = NULL;
     int rc = db_query(db, &q, e,
                       "SELECT t.token_id, t.name, t.hint, t.role, t.models, t.created_by, "
-                      "t.created_ts, t.expires_ts, t.revoked_ts, u.last_used_ts FROM tokens t "
+                      "t.created_ts, t.expires_ts, t.revoked_ts, u.last_used_ts, t.environment, "
+                      "t.root FROM tokens t "
                       "LEFT JOIN token_use u ON u.token_id = t.token_id WHERE t.hash = ?1",
                       "d", hash);
     return rc ? rc : read_one(q, a, out, e);
@@ -76,7 +80,8 @@ int db_token_by_id(struct db *db, const char *id, struct arena *a, struct db_tok
     struct stmt *q CLEANUP(stmt_done_ptr) = NULL;
     int rc = db_query(db, &q, e,
                       "SELECT t.token_id, t.name, t.hint, t.role, t.models, t.created_by, "
-                      "t.created_ts, t.expires_ts, t.revoked_ts, u.last_used_ts FROM tokens t "
+                      "t.created_ts, t.expires_ts, t.revoked_ts, u.last_used_ts, t.environment, "
+                      "t.root FROM tokens t "
                       "LEFT JOIN token_use u ON u.token_id = t.token_id WHERE t.token_id = ?1",
                       "t", id);
     return rc ? rc : read_one(q, a, out, e);
@@ -89,7 +94,8 @@ int db_token_list(struct db *db, const char *after, int64_t limit, struct arena 
     /* Ids are "t-" and a rising number: shorter ones are older. */
     int rc = db_query(db, &q, e,
                       "/*scan*/ SELECT t.token_id, t.name, t.hint, t.role, t.models, t.created_by, "
-                      "t.created_ts, t.expires_ts, t.revoked_ts, u.last_used_ts FROM tokens t "
+                      "t.created_ts, t.expires_ts, t.revoked_ts, u.last_used_ts, t.environment, "
+                      "t.root FROM tokens t "
                       "LEFT JOIN token_use u ON u.token_id = t.token_id "
                       "WHERE LENGTH(t.token_id) > LENGTH(?1) OR "
                       "(LENGTH(t.token_id) = LENGTH(?1) AND t.token_id > ?1) "

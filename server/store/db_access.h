@@ -9,6 +9,7 @@
 
 struct db_token {
     const char *id, *name, *hint, *role, *models, *created_by;
+    const char *environment, *root; /* of role "node", else NULL */
     int64_t created_ms;
     int64_t expires_ms;   /* 0: never */
     int64_t revoked_ms;   /* 0: not revoked */

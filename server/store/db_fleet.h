@@ -47,15 +47,36 @@ struct node_row {
     bool is_reachable;
     int64_t since_ms, seen_ms;
     const char *detail; /* may be NULL */
+    /* It registered itself: until renewed_ms + lease_ms it is there. lease_ms 0: by hand. */
+    int64_t lease_ms, renewed_ms;
+    const char *registered_by; /* token, or NULL */
+    /* "cordon", "drain" or "unload", with who, why (may be NULL) and since when; NULL: none. */
+    const char *cordon, *cordon_by, *cordon_reason;
+    int64_t cordon_ms;
+    /* Its process: when it began, as it says (0: not known), and another one was noticed last. */
+    int64_t started_ms, restarted_ms, n_restarts;
 };
 MUST_USE int db_node_find(struct db *db, const char *env, const char *name, struct arena *a,
                           struct node_row *out, bool *found, struct err *e);
 /* Nodes of an environment whose names are above `after` ("" for the first), at most limit. */
 MUST_USE int db_node_page(struct db *db, const char *env, const char *after, int64_t limit,
                           struct arena *a, struct node_row **out, size_t *n, struct err *e);
+/* Which nodes of an environment; NULL: not asked for. */
+struct node_pick {
+    const char *env, *after;
+    int64_t limit;
+    const char *state; /* "reachable", "unreachable" or "cordoned" */
+    const char *word;  /* part of the name, lower-case */
+    const char *label; /* a member of the labels as JSON text: "zone":"a" with its quotes */
+};
+MUST_USE int db_node_pick(struct db *db, const struct node_pick *pick, struct arena *a,
+                          struct node_row **out, size_t *n, struct err *e);
+/* node_id 0: the next free one. */
 MUST_USE int db_node_insert(struct db *db, const struct node_row *v, struct err *e);
-/* Sets everything but env, name and the times. */
+/* Sets everything but env, name, the times and the cordon. */
 MUST_USE int db_node_update(struct db *db, const struct node_row *v, struct err *e);
+/* Sets the four fields of the cordon. */
+MUST_USE int db_node_set_cordon(struct db *db, const struct node_row *v, struct err *e);
 /* The node and what was seen of it. */
 MUST_USE int db_node_delete(struct db *db, int64_t node_id, struct err *e);
 /* All nodes that have a root: only node_id, env, name, root are filled. */
@@ -108,17 +129,24 @@ MUST_USE int db_target_sights(struct db *db, int64_t target_id, struct arena *a,
 /* The version from which the newest successful promotion to `number` came; 0: none. */
 MUST_USE int db_target_before(struct db *db, int64_t target_id, int64_t number, int64_t *before,
                               struct err *e);
+/* True if the version has been live there: a rollout brought it, or started from it. */
+MUST_USE int db_target_was_live(struct db *db, int64_t target_id, int64_t number, bool *yes,
+                                struct err *e);
 
 /* --- rollouts: submission and lists --- */
 struct rollout_row {
     int64_t target_id, from, to, generation; /* from 0: none */
     int64_t submitted_seq, created_ms;
     const char *rollout_id, *kind, *strategy, *actor, *reason; /* reason may be NULL */
+    const char *overrides, *set_id;                            /* may be NULL */
+    bool waits, is_hotfix;                                     /* waits: it is not active yet */
 };
 MUST_USE int db_rollout_insert(struct db *db, const struct rollout_row *v, struct err *e);
-MUST_USE int db_command_insert(struct db *db, const char *rollout_id, const char *verb,
-                               const char *actor, const char *reason, int64_t expected_step,
-                               int64_t ms, struct err *e);
+struct command_put {
+    const char *rollout_id, *verb, *actor, *reason;      /* reason may be NULL */
+    int64_t expected_step, expected_generation, arg, ms; /* expected 0: none */
+};
+MUST_USE int db_command_insert(struct db *db, const struct command_put *c, struct err *e);
 /* The newest command of a rollout; verb NULL: none. */
 struct command_row {
     const char *verb, *actor;
@@ -130,6 +158,8 @@ MUST_USE int db_command_newest(struct db *db, const char *rollout_id, struct are
 struct rollout_query {
     const char *env, *model; /* NULL: any */
     bool is_active;          /* only active ones */
+    bool is_open;            /* only those that have not ended */
+    bool is_queued;          /* only those that wait for another one */
     int64_t below, limit;
 };
 struct rollout_id {

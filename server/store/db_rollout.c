@@ -133,7 +133,8 @@ int db_rollout_commands(struct db *db, const char *id, int64_t seq, struct arena
     size_t cap = 0;
     size_t len = 0;
     int rc = db_query(db, &q, e,
-                      "SELECT command_seq, verb, COALESCE(expected_step, 0), actor, reason, ts"
+                      "SELECT command_seq, verb, COALESCE(expected_step, 0), actor, reason, ts,"
+                      " COALESCE(expected_generation, 0), arg"
                       " FROM rollout_commands WHERE rollout_id = ?1 AND command_seq > ?2"
                       " ORDER BY command_seq LIMIT 100",
                       "ti", id, seq);
@@ -143,7 +144,9 @@ int db_rollout_commands(struct db *db, const char *id, int64_t seq, struct arena
                                     .expected_step = stmt_int(q, 2),
                                     .actor = arena_strdup(a, stmt_text(q, 3)),
                                     .reason = arena_strdup(a, stmt_text(q, 4)),
-                                    .ts_ms = stmt_int(q, 5)};
+                                    .ts_ms = stmt_int(q, 5),
+                                    .expected_generation = stmt_int(q, 6),
+                                    .arg = stmt_int(q, 7)};
         if (!command_verb_by_name(stmt_text(q, 1), &c.verb))
             return err_set(e, ERR_CORRUPT, "rollout %s has an unknown command", id);
         if (len == cap) {

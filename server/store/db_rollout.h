@@ -18,6 +18,8 @@ struct watch_env {
 struct watch_node {
     int64_t node_id, env_id;
     const char *name, *driver, *admin_url, *infer_url, *metrics_url, *root;
+    const char *cordon; /* "cordon", "drain", "unload" or NULL */
+    const char *labels; /* JSON object */
 };
 struct watch_target {
     int64_t target_id, env_id, model_id;
@@ -25,6 +27,7 @@ struct watch_target {
     int64_t live, last_good; /* 0: none */
     int64_t last_to;         /* version of the newest rollout; 0: there was none */
     int64_t last_ended_ms;   /* when a rollout ended last; 0: none did */
+    bool is_halted;          /* the last one that touched anything was halted */
     const char *rollout_id;  /* the active one, or NULL */
 };
 struct watch_fleet {
@@ -33,25 +36,47 @@ struct watch_fleet {
     struct watch_target *targets; /* by env_id, target_id */
     size_t n_envs, n_nodes, n_targets;
 };
-/* Everything, in arena. */
-MUST_USE int db_watch_fleet(struct db *db, struct arena *a, struct watch_fleet *out, struct err *e);
-/* True if a row of the journal after seq changes the fleet, its targets or which rollouts are
- * active; *last is the newest row. */
-MUST_USE int db_watch_changed(struct db *db, int64_t seq, bool *yes, int64_t *last, struct err *e);
+/* Everything, or of one environment (env_id not 0), in arena. */
+MUST_USE int db_watch_fleet(struct db *db, int64_t env_id, struct arena *a, struct watch_fleet *out,
+                            struct err *e);
+/* One target, strings in arena; *found is false when it is gone. */
+MUST_USE int db_watch_target(struct db *db, int64_t target_id, struct arena *a,
+                             struct watch_target *out, bool *found, struct err *e);
+
+/* A row of the journal, as far as the controller needs it. */
+struct watch_row {
+    int64_t seq;
+    const char *kind, *object;
+};
+/* The oldest rows after seq, DB_WATCH_ROWS at most, in arena. */
+#define DB_WATCH_ROWS 100
+MUST_USE int db_watch_rows(struct db *db, int64_t seq, struct arena *a, struct watch_row **out,
+                           size_t *n, struct err *e);
+/* The newest row of the journal, 0: there is none. */
+MUST_USE int db_watch_last(struct db *db, int64_t *seq, struct err *e);
+/* Where a rollout takes place; *found is false when there is no such rollout. */
+struct watch_place {
+    int64_t env_id, target_id;
+};
+MUST_USE int db_watch_place(struct db *db, const char *rollout_id, struct watch_place *out,
+                            bool *found, struct err *e);
+/* Targets to whose rollouts commands after seq were given, in arena. */
+MUST_USE int db_watch_commanded(struct db *db, int64_t seq, struct arena *a,
+                                struct watch_place **out, size_t *n, struct err *e);
 
 struct watch_view {
-    int64_t node_id, observed_ms;
+    int64_t target_id, node_id, observed_ms;
     const char *observation; /* JSON text */
 };
-/* What was last seen of a target on its nodes, by node_id, in arena. */
-MUST_USE int db_node_views(struct db *db, int64_t target_id, struct arena *a,
-                           struct watch_view **out, size_t *n, struct err *e);
-MUST_USE int db_node_view_put(struct db *db, int64_t target_id, const struct watch_view *v,
-                              struct err *e);
+/* What was last seen of all targets of an environment, by node_id and target_id, in arena. */
+MUST_USE int db_node_views(struct db *db, int64_t env_id, struct arena *a, struct watch_view **out,
+                           size_t *n, struct err *e);
+MUST_USE int db_node_view_put(struct db *db, const struct watch_view *v, struct err *e);
 struct watch_health {
     int64_t node_id, since_ms, observed_ms;
     bool is_reachable;
-    const char *detail; /* may be NULL */
+    const char *detail;                           /* may be NULL */
+    int64_t started_ms, restarted_ms, n_restarts; /* of its process; 0: not known, never */
 };
 /* *found is false when the node was never looked at. detail in arena. */
 MUST_USE int db_node_health(struct db *db, int64_t node_id, struct arena *a,

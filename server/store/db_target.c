@@ -140,24 +140,37 @@ int db_target_before(struct db *db, int64_t target_id, int64_t number, int64_t *
                   "ii", target_id, number);
 }
 
+int db_target_was_live(struct db *db, int64_t target_id, int64_t number, bool *yes, struct err *e)
+{
+    int64_t one;
+
+    return db_int(db, &one, yes, e,
+                  "SELECT 1 FROM rollouts WHERE target_id = ?1"
+                  " AND (from_number = ?2 OR (to_number = ?2 AND phase = 'succeeded')) LIMIT 1",
+                  "ii", target_id, number);
+}
+
 int db_rollout_insert(struct db *db, const struct rollout_row *v, struct err *e)
 {
     return db_run(db, e,
                   "INSERT INTO rollouts (rollout_id, target_id, from_number, to_number, kind,"
                   " strategy, actor, reason, phase, is_active, generation, submitted_seq,"
-                  " created_ts) VALUES (?1, ?2, NULLIF(?3, 0), ?4, ?5, ?6, ?7, ?8, 'submitted', 1,"
-                  " ?9, ?10, ?11)",
-                  "tiiittttiii", v->rollout_id, v->target_id, v->from, v->to, v->kind, v->strategy,
-                  v->actor, v->reason, v->generation, v->submitted_seq, v->created_ms);
+                  " created_ts, overrides, set_id, is_hotfix) VALUES (?1, ?2, NULLIF(?3, 0), ?4,"
+                  " ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
+                  "tiiitttttiiiitti", v->rollout_id, v->target_id, v->from, v->to, v->kind,
+                  v->strategy, v->actor, v->reason, v->waits ? "queued" : "submitted",
+                  (int64_t)!v->waits, v->generation, v->submitted_seq, v->created_ms, v->overrides,
+                  v->set_id, (int64_t)v->is_hotfix);
 }
 
-int db_command_insert(struct db *db, const char *rollout_id, const char *verb, const char *actor,
-                      const char *reason, int64_t expected_step, int64_t ms, struct err *e)
+int db_command_insert(struct db *db, const struct command_put *c, struct err *e)
 {
     return db_run(db, e,
                   "INSERT INTO rollout_commands (rollout_id, verb, actor, reason, expected_step,"
-                  " ts) VALUES (?1, ?2, ?3, ?4, NULLIF(?5, 0), ?6)",
-                  "ttttii", rollout_id, verb, actor, reason, expected_step, ms);
+                  " expected_generation, arg, ts) VALUES (?1, ?2, ?3, ?4, NULLIF(?5, 0),"
+                  " NULLIF(?6, 0), ?7, ?8)",
+                  "ttttiiii", c->rollout_id, c->verb, c->actor, c->reason, c->expected_step,
+                  c->expected_generation, c->arg, c->ms);
 }
 
 int db_command_newest(struct db *db, const char *rollout_id, struct arena *a,
@@ -193,9 +206,12 @@ int db_rollout_page(struct db *db, const struct rollout_query *query, struct are
                       " JOIN environments v ON v.env_id = t.env_id"
                       " WHERE r.submitted_seq < ?1 AND (?2 IS NULL OR v.name = ?2)"
                       " AND (?3 IS NULL OR m.name = ?3) AND (?4 = 0 OR r.is_active = 1)"
+                      " AND (?6 = 0 OR r.ended_ts IS NULL)"
+                      " AND (?7 = 0 OR EXISTS (SELECT 1 FROM rollout_queue q"
+                      " WHERE q.rollout_id = r.rollout_id))"
                       " ORDER BY r.submitted_seq DESC LIMIT ?5",
-                      "ittii", query->below, query->env, query->model, (int64_t)query->is_active,
-                      query->limit);
+                      "ittiiii", query->below, query->env, query->model, (int64_t)query->is_active,
+                      query->limit, (int64_t)query->is_open, (int64_t)query->is_queued);
     bool row = rc == ERR_OK;
 
     while (row && (rc = stmt_next(q, &row, e)) == ERR_OK && row) {

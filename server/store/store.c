@@ -21,8 +21,33 @@
 #define READ_WAIT_S 5
 
 const char *const store_working_tables[] = {
-    "rollout_status", "node_ops", "node_views",   "node_health",  "samples", "token_use",
-    "idempotency",    "uploads",  "upload_files", "upload_parts", "commits", NULL,
+    "rollout_status",
+    "node_ops",
+    "node_views",
+    "node_health",
+    "samples",
+    "token_use",
+    "idempotency",
+    "uploads",
+    "upload_files",
+    "upload_parts",
+    "commits",
+    "node_leases",
+    "node_probes",
+    "node_drifts",
+    "epochs_refused",
+    "webhook_state",
+    "webhook_deliveries",
+    "analyses",
+    "analysis_intervals",
+    "analysis_values",
+    "target_windows",
+    "metric_points",
+    "sessions",
+    "user_logins",
+    "router_health",
+    "router_views",
+    NULL,
 };
 
 struct store {
@@ -104,6 +129,11 @@ void store_close(struct store *s)
 int store_write(struct store *s, enum tx_kind kind, store_fn *fn, void *ctx, struct err *e)
 {
     return writer_submit(s->writer, kind, fn, ctx, e);
+}
+
+void store_write_all(struct store *s, struct store_request *list, size_t n)
+{
+    writer_submit_all(s->writer, list, n);
 }
 
 int64_t store_now_ms(const struct store *s)
@@ -244,4 +274,5 @@ void store_get_stats(struct store *s, struct store_stats *out)
     struct stat st;
     writer_get_stats(s->writer, out);
     out->wal_bytes = stat(s->log_path, &st) == 0 ? st.st_size : 0;
+    out->db_bytes = stat(s->path, &st) == 0 ? st.st_size : 0;
 }

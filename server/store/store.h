@@ -47,6 +47,17 @@ typedef int store_fn(struct tx *tx, void *ctx, struct err *e);
 MUST_USE int store_write(struct store *s, enum tx_kind kind, store_fn *fn, void *ctx,
                          struct err *e);
 
+/* Several writes in one commit, as far as a batch reaches; each succeeds or fails by itself. */
+struct store_request {
+    enum tx_kind kind;
+    store_fn *fn;
+    void *ctx;
+    struct err *e; /* filled if code is not ERR_OK */
+    int code;      /* the outcome */
+};
+/* Queues all of them and waits for all. As store_write otherwise. */
+void store_write_all(struct store *s, struct store_request *list, size_t n);
+
 /* The clock of the store (options.now_ms). Any thread. */
 int64_t store_now_ms(const struct store *s);
 
@@ -104,7 +115,7 @@ bool stmt_is_null(struct stmt *q, int column);
 MUST_USE int store_backup(struct store *s, const char *path, struct err *e);
 /* Counters for /metrics. */
 struct store_stats {
-    int64_t n_commits, n_writes, n_waiting, wal_bytes;
+    int64_t n_commits, n_writes, n_waiting, wal_bytes, db_bytes;
     int64_t last_write_ok_ms; /* time of the last successful commit */
 };
 void store_get_stats(struct store *s, struct store_stats *out);

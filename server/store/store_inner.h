@@ -42,8 +42,9 @@ MUST_USE int writer_start(struct db *db, const struct store_options *options, st
 void writer_stop(struct writer *w);
 MUST_USE int writer_submit(struct writer *w, enum tx_kind kind, store_fn *fn, void *ctx,
                            struct err *e);
+void writer_submit_all(struct writer *w, struct store_request *list, size_t n);
 int64_t writer_now_ms(const struct writer *w);
-/* Fills all but wal_bytes. Any thread. */
+/* Fills all but wal_bytes and db_bytes. Any thread. */
 void writer_get_stats(struct writer *w, struct store_stats *out);
 
 #endif

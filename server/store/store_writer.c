@@ -295,25 +295,60 @@ static void *writer_main(void *self)
     return NULL;
 }
 
-int writer_submit(struct writer *w, enum tx_kind kind, store_fn *fn, void *ctx, struct err *e)
+/* Puts them at the end of the queue; false if the database is closing. */
+static bool enqueue(struct writer *w, struct request *list, size_t n)
 {
-    struct request r = {.kind = kind, .fn = fn, .ctx = ctx, .e = e};
-    if (pthread_equal(pthread_self(), w->thread))
-        return err_set(e, ERR_INTERNAL, "a write was asked for on the writer thread");
-    sem_init(&r.done, 0, 0);
     pthread_mutex_lock(&w->lock);
     bool is_open = !w->is_closing;
-    if (is_open) {
-        *w->last = &r;
-        w->last = &r.next;
+    for (size_t i = 0; is_open && i < n; i++) {
+        *w->last = &list[i];
+        w->last = &list[i].next;
         w->stats.n_waiting++;
-        pthread_cond_signal(&w->wake);
     }
+    if (is_open)
+        pthread_cond_signal(&w->wake);
     pthread_mutex_unlock(&w->lock);
-    while (is_open && sem_wait(&r.done) != 0)
+    return is_open;
+}
+
+static void await(struct request *r)
+{
+    while (sem_wait(&r->done) != 0)
         continue; /* a signal handler ran */
-    sem_destroy(&r.done);
-    return is_open ? r.code : err_set(e, ERR_UNAVAILABLE, "the database is closing");
+}
+
+int writer_submit(struct writer *w, enum tx_kind kind, store_fn *fn, void *ctx, struct err *e)
+{
+    struct request mine = {.kind = kind, .fn = fn, .ctx = ctx, .e = e};
+    if (pthread_equal(pthread_self(), w->thread))
+        return err_set(e, ERR_INTERNAL, "a write was asked for on the writer thread");
+    sem_init(&mine.done, 0, 0);
+    bool is_open = enqueue(w, &mine, 1);
+    if (is_open)
+        await(&mine);
+    sem_destroy(&mine.done);
+    return is_open ? mine.code : err_set(e, ERR_UNAVAILABLE, "the database is closing");
+}
+
+void writer_submit_all(struct writer *w, struct store_request *list, size_t n)
+{
+    struct arena a CLEANUP(arena_clear) = {0};
+    struct request *mine = arena_alloc(&a, (n + 1) * sizeof mine[0]);
+    for (size_t i = 0; i < n; i++) {
+        mine[i].kind = list[i].kind;
+        mine[i].fn = list[i].fn;
+        mine[i].ctx = list[i].ctx;
+        mine[i].e = list[i].e;
+        sem_init(&mine[i].done, 0, 0);
+    }
+    bool is_open = n > 0 && enqueue(w, mine, n);
+    for (size_t i = 0; i < n; i++) {
+        if (is_open)
+            await(&mine[i]);
+        list[i].code =
+            is_open ? mine[i].code : err_set(list[i].e, ERR_UNAVAILABLE, "the database is closing");
+        sem_destroy(&mine[i].done);
+    }
 }
 
 int64_t writer_now_ms(const struct writer *w)
@@ -333,12 +368,16 @@ void writer_get_stats(struct writer *w, struct store_stats *out)
 static int raise_epoch(struct writer *w, struct err *e)
 {
     int64_t epoch = 0;
+    int64_t refused = 0; /* nodes obeyed a registry of that epoch and not this one */
     char text[24];
     int code = db_int(w->db, &epoch, NULL, e,
                       "SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'epoch'", "");
+    if (!code)
+        code = db_int(w->db, &refused, NULL, e,
+                      "SELECT COALESCE(MAX(epoch), 0) FROM epochs_refused", "");
     if (code)
         return code;
-    w->epoch = epoch + 1;
+    w->epoch = (refused > epoch ? refused : epoch) + 1;
     snprintf(text, sizeof text, "%" PRId64, w->epoch);
     return db_run(w->db, e,
                   "INSERT INTO meta (key, value) VALUES ('epoch', ?1)"

@@ -1016,23 +1016,24 @@ class UsageTest(CliCase):
     """What needs no server to be refused, and servers that are not there."""
 
     def commands(self):
-        text = self.home.run("help").stdout.split("\noptions of")[0]
-        rows = re.findall(r"^  ((?:[a-z]+ ?)+?)(?: (?=[A-Z\[])(.*?))?  +[A-Z].*\.$", text, re.M)
-        return [(name.strip(), arguments) for name, arguments in rows]
+        return self.home.json("help")["commands"]
 
     def test_every_command_has_help_and_refuses_nonsense(self):
         commands = self.commands()
         self.assertGreater(len(commands), 35)
-        for name, arguments in commands:
+        overview = self.home.run("help").stdout
+        for command in commands:
+            name, words = command["name"], command["name"].split()
             with self.subTest(command=name):
-                words = name.split()
+                verb = rf"(?:(?!\n  \S)[\s\S])*\s{words[1]}\b" if words[1:] else ""
+                self.assertRegex(overview, rf"\n  {words[0]}\b{verb}")
                 text = self.home.run("help", *words).stdout
                 self.assertIn(f"usage: mreg {name}", text)
                 self.assertIn("example:\n  mreg ", text)
                 self.assertEqual(self.home.run(*words, "--help").stdout, text)
                 self.error(self.home.run(*words, "--zzzzzz", code=USAGE), "invalid", f"mreg help {name}")
-                self.error(self.home.run(*words, *["x"] * 5, code=USAGE), "invalid", "too many")
-                if arguments and not arguments.startswith("["):
+                self.error(self.home.run(*words, *["x"] * (command["max_args"] + 1), code=USAGE), "invalid", "m")
+                if command["min_args"]:
                     self.error(self.home.run(*words, code=USAGE), "invalid", "too few", f"hint: mreg help {name}")
                 failed = self.home.json(*words, "--zzzzzz", code=USAGE)
                 self.assertEqual((failed["error"]["code"], failed["error"]["exit"]), ("invalid", USAGE))
@@ -1150,7 +1151,8 @@ class RolloutTest(fleetcase.FleetCase):
         self.assertEqual(self.home.json("rollout", "list", "--model", "steps", "--active")["items"], [])
         rollout = self.home.run("promote", "steps@2", "production", "--reason", "CHG-7").stdout.strip()
         self.wait_for(lambda: self.rollout(rollout)["step_phase"] == "bake", what="the bake")
-        self.error_is(self.home.run("promote", "steps@1", "production", code=CONFLICT), "conflict")
+        self.error_is(self.home.run("promote", "steps@1", "production", "--policy", "-", code=CONFLICT,
+                                    input='{"queue":"reject"}'), "conflict")
         done = self.home.run("rollout", "watch", rollout, "--timeout", "200ms", code=STILL_RUNNING)
         self.assertIn(f"mreg rollout watch {rollout}", done.stderr)
         self.assertEqual(self.home.json("rollout", "watch", rollout, "--timeout", "0", code=STILL_RUNNING)["id"],

@@ -220,7 +220,7 @@ class Rollouts(fleetcase.FleetCase):
         self.start_with("quiet")
         self.push("quiet", intercept=2)
         strategy = {"strategy": "canary", "steps": [{"nodes": 1, "bake": "500ms"}, {"percent": 100, "bake": "0"}],
-                    "step_deadline": "3s", "gates": [{"kind": "error-rate", "max": "0.1", "min_requests": 50}]}
+                    "max_bake": "3s", "gates": [{"kind": "error-rate", "max": "0.1", "min_requests": 50}]}
         made = self.promote("quiet", 2, strategy)
         paused = self.wait_phase(made["id"], "paused")
         self.assertEqual([p["reason"] for p in paused["pauses"]], ["inconclusive"])
@@ -273,7 +273,8 @@ class Rollouts(fleetcase.FleetCase):
         self.push("gone", intercept=2)
         made = self.promote("gone", 2, LONG_CANARY)
         other = self.api.expect(409, "POST", "/rollouts", {"model": "gone", "version": 1,
-                                                           "environment": "production"}).json
+                                                           "environment": "production",
+                                                           "strategy": {"queue": "reject"}}).json
         self.assertIn(made["id"], other["detail"])
         self.wait_for(lambda: self.rollout(made["id"])["step_phase"] == "bake", what="the bake")
         self.api.expect(409, "DELETE", "/environments/production/nodes/n1")

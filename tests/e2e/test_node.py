@@ -291,7 +291,12 @@ class NodeTest(unittest.TestCase):
         self.assertEqual(self.metric('model_infer_request_failure_total{model="fraud",version="7"}'), 1)
         self.assertEqual(self.metric('model_infer_request_duration_count{model="fraud",version="None"}'), 3)
         bucket = 'model_infer_request_duration_bucket{model="fraud",version="None",le="+Inf"}'
+        self.assertIsNone(self.metric(bucket))
+        self.faults(model_buckets=True)
         self.assertEqual(self.metric(bucket), 3)
+        rest = 'rest_server_request_duration_seconds_bucket{app_name="mlserver",le="+Inf",method="POST",'
+        rest += 'path="/v2/models/{model_name}/infer",status_code="200"}'
+        self.assertEqual(self.metric(rest), 3)
         rest = 'rest_server_requests_total{app_name="mlserver",method="POST",'
         rest += 'path="/v2/models/{model_name}/infer",status_code="200"}'
         self.assertEqual(self.metric(rest), 3)

@@ -201,13 +201,13 @@ class ServerTest(fleetcase.FleetCase):
             if kind == "application/problem+json":
                 self.assertEqual(answer.json["status"], answer.status)
 
-    def ask(self, method, path, body=None, status=None, api=None, **more):
+    def ask(self, method, path, body=None, status=None, api=None, raw_answer=False, **more):
         full = path if path.startswith("/history.git") else "/api/v1" + path
         answer = (api or self.api).call(method.upper(), "/" + full if full[1] == "h" else full, body, **more)
         if status is not None:
             self.assertEqual(answer.status, status, f"{method} {path}: {answer!r}")
         self.check(method, full, answer, body)
-        return answer.json if answer.headers.get("content-type", "").startswith("application/json") else answer
+        return answer if raw_answer else answer.json if answer.headers.get("content-type", "").startswith("application/json") else answer
 
     def test_the_same_routes(self):
         served = {(r["method"], r["path"].replace("...}", "}"), r["permission"], r["summary"])
@@ -220,16 +220,51 @@ class ServerTest(fleetcase.FleetCase):
 
     def test_every_route(self):
         self.identity()
+        self.sessions()
         self.models()
         self.uploads()
         self.fleet()
         self.rollouts()
         self.history()
+        self.webhooks()
         self.errors()
         self.deletions()
         described = {(method.upper(), path) for path, item in self.document["paths"].items()
                      for method in item if method != "parameters"}
         self.assertEqual(sorted(described - self.called), [], "never called with success")
+
+    def sessions(self):
+        self.ask("get", "/session/ways", status=200)
+        answer = self.ask("post", "/session", {"token": self.server.token}, raw_answer=True)
+        nobody, cookie = self.server.anonymous, {"Cookie": answer.headers["set-cookie"].split(";")[0]}
+        self.ask("get", "/session", status=200, api=nobody, headers=cookie)
+        self.ask("delete", "/session", status=403, api=nobody, headers=cookie)
+        word = {**cookie, "Mreg-Csrf": answer.json["csrf"]}
+        self.ask("delete", "/session", status=204, api=nobody, headers=word)
+        self.ask("get", "/session", status=401, api=nobody, headers=cookie)
+        person = {"name": "ana", "role": "deployer", "models": "*", "password": "twelve letters",
+                  "subject": "https://id.example ana", "reason": "r"}
+        self.ask("post", "/users", person, 201)
+        self.ask("post", "/session", {"user": "ana", "password": "twelve letters"}, 200, api=self.server.anonymous)
+        self.ask("patch", "/users/ana", {"role": "approver", "password": "other letters", "reason": "r"}, 200)
+        self.ask("get", "/users", status=200)
+        self.ask("delete", "/users/ana?reason=r", status=204)
+        self.ask("get", "/storage", status=200)
+
+    def stream(self):
+        """The feed of events has no end: its head and its first event are enough."""
+        request = (f"GET /api/v1/events?since=0 HTTP/1.1\r\nHost: {self.server.address}\r\n"
+                   f"Authorization: Bearer {self.server.token}\r\n\r\n")
+        with self.server.connect() as s:
+            s.sendall(request.encode())
+            text = b""
+            while b"\nevent: change\n" not in text:
+                got = s.recv(4096)
+                self.assertTrue(got, text)
+                text += got
+        self.assertIn(b" 200 ", text.split(b"\r\n")[0])
+        self.assertIn(b"content-type: text/event-stream", text.lower())
+        self.called.add(("GET", "/api/v1/events"))
 
     def identity(self):
         self.ask("get", "", status=200)
@@ -303,8 +338,33 @@ class ServerTest(fleetcase.FleetCase):
         self.ask("post", "/environments/later/nodes", node, 201)
         self.ask("patch", "/environments/later/nodes/n9", {"labels": {"rack": "5"}, "reason": "r"}, 200)
         self.ask("get", "/environments/later/nodes/n9", status=200)
+        for verb, body in (("cordon", {"reason": "r"}), ("drain", {"unload": True, "reason": "r"}),
+                           ("uncordon", {"reason": "r"}), ("check", {})):
+            self.ask("post", f"/environments/later/nodes/n9/{verb}", body, 200)
+            self.ask("get", "/environments/later/nodes/n9", status=200)
         self.ask("delete", "/environments/later/nodes/n9?reason=r", status=204)
+        own = {"name": "n8", "admin_url": "http://127.0.0.1:1", "root": str(root), "lease": "1h", "labels": {}}
+        self.ask("post", "/environments/later/nodes/register", own, 201)
+        self.ask("post", "/environments/later/nodes/register", own, 200)
+        self.ask("get", "/environments/later/nodes/n8", status=200)
+        self.ask("get", "/environments/later/nodes", status=200)
+        self.ask("post", "/environments/later/nodes/n8/leave", {"reason": "r"}, 204)
+        scaler = {"name": "scaler", "role": "node", "environment": "later", "root": str(root), "expires": "1d"}
+        self.ask("post", "/tokens", scaler, 201)
+        self.ask("get", "/tokens", status=200)
+        router = {"name": "lb", "address": "unix:/nonexistent/admin.sock", "server_label": "rack", "reason": "r"}
+        self.ask("post", "/environments/later/routers", router, 201)
+        self.ask("patch", "/environments/later/routers/lb", {"backend": "be_{serve_as}", "reason": "r"}, 200)
+        self.ask("get", "/environments/later/routers", status=200)
+        self.ask("get", "/environments/later/routers/lb", status=200)
+        self.ask("delete", "/environments/later/routers/lb?reason=r", status=204)
         self.ask("get", "/environments/production/nodes", status=200)
+        for words, n in (("state=unreachable", 0), ("q=N1", 1), ("label=rack=5", 0), ("state=cordoned", 0)):
+            page = self.ask("get", f"/environments/production/nodes?{words}", status=200)
+            self.assertEqual(len(page["items"]), n, words)
+        self.ask("get", "/environments/production/nodes?state=odd", status=400)
+        self.ask("get", "/environments/production/summary", status=200)
+        self.ask("get", "/environments/production/summary?by=rack", status=200)
         target = {"serve_as": "fraud-model", "policy": {"on_no_data": "ignore"}, "reason": "r"}
         self.ask("put", "/environments/production/targets/fraud", target)
         self.ask("get", "/environments/production/targets/fraud", status=200)
@@ -316,7 +376,12 @@ class ServerTest(fleetcase.FleetCase):
         first = self.ask("post", "/rollouts", spec, 201)
         self.wait_phase(first["id"], "succeeded")
         self.ask("post", "/rollouts", spec, 200)
+        self.ask("post", "/environments/production/nodes/n1/adopt", {"model": "fraud", "version": "1", "reason": "r"},
+                 200)
         self.ask("get", f"/rollouts/{first['id']}", status=200)
+        self.ask("get", f"/rollouts/{first['id']}/analysis?points=10", status=200)
+        self.ask("post", f"/rollouts/{first['id']}/analysis/replay", {}, 200)
+        self.ask("post", "/models/fraud/versions/1/metrics/clicks?environment=production", {"value": "0.5"}, 202)
         second = self.ask("post", "/rollouts", {"model": "fraud", "version": "latest",
                                                 "environment": "production"}, 201)
         self.wait_for(lambda: self.rollout(second["id"])["step_phase"] == "bake", what="the bake")
@@ -329,13 +394,81 @@ class ServerTest(fleetcase.FleetCase):
         self.ask("get", f"/rollouts/{second['id']}", status=200)
         self.ask("get", "/rollouts?active=true&model=fraud&env=production", status=200)
         self.ask("post", command, {"verb": "promote", "expected_step": 9}, 409)
-        self.ask("post", "/rollouts", spec, 409)
+        self.ask("post", "/rollouts", {**spec, "strategy": {"queue": "reject"}}, 409)
+        self.ask("post", "/rollouts", {**spec, "expected_generation": 1}, 409)
+        self.limits(spec)
         self.ask("post", command, {"verb": "abort"}, 202)
         self.wait_for(lambda: self.rollout(second["id"])["phase"] in fleetcase.ENDED, what="the end")
         self.ask("get", f"/rollouts/{second['id']}", status=200)
         self.assertIn("next", self.ask("get", "/rollouts?limit=1", status=200))
         self.ask("get", "/models", status=200)
         self.ask("get", "/models/fraud/versions/1", status=200)
+
+    def limits(self, spec):
+        """While another rollout is active: queue, freezes, overrides, approvals, quarantine."""
+        target = "/environments/production/targets/fraud"
+        waiting = [self.ask("post", "/rollouts", {**spec, "strategy": {"queue": "queue", "bake": f"{i}s"}}, 201)["id"]
+                   for i in range(2)]
+        self.ask("post", "/rollouts", {**spec, "strategy": {"queue": "queue", "bake": "1s"}}, 200)
+        self.ask("get", f"{target}/queue", status=200)
+        self.ask("get", "/rollouts?queued=true", status=200)
+        self.ask("patch", f"{target}/queue", {"order": waiting[::-1], "reason": "r"}, 200)
+        self.ask("get", target, status=200)
+        self.ask("post", f"/rollouts/{waiting[0]}/overrides", {"override": ["freeze"], "reason": "r"}, 200)
+        for one in waiting:
+            self.ask("delete", f"{target}/queue/{one}?reason=r", status=204)
+        self.ask("post", f"{target}/queue/start", {"reason": "r"}, 409)
+        made = self.ask("post", "/freezes", {"environment": "production", "model": "fraud", "until": "2999-01-01T00:00:00Z",
+                                             "weekly": "Sun 02:00-Sun 02:01", "reason": "r"}, 201)
+        self.ask("get", "/freezes?env=production", status=200)
+        self.ask("get", "/environments/production", status=200)
+        self.ask("post", "/rollouts", {**spec, "dry_run": True}, 200)
+        self.ask("delete", f"/freezes/{made['id']}?reason=r", status=204)
+        self.ask("put", "/stop-line", {"on": True, "environment": "later", "reason": "r"}, 200)
+        self.ask("put", "/stop-line", {"on": False, "environment": "later", "reason": "r"}, 200)
+        self.ask("post", "/models", {"name": "other"}, 201)
+        self.push("asks", intercept=1)
+        asks = self.ask("post", "/rollouts", {"model": "asks", "version": "1", "environment": "production",
+                                              "strategy": {"approvals": 1}}, 201)
+        self.wait_phase(asks["id"], "queued")
+        self.ask("get", "/approvals?env=production&model=asks", status=200)
+        self.ask("post", f"/rollouts/{asks['id']}/commands", {"verb": "halt", "reason": "r"}, 202)
+        self.wait_for(lambda: self.rollout(asks["id"])["phase"] == "cancelled", what="the end")
+        self.bad_version()
+        for model in ("seta", "setb"):
+            self.push(model, intercept=1)
+        together = {"together": [{"model": "seta", "version": "1"}, {"model": "setb", "version": "1"}],
+                    "environment": "production", "strategy": {"strategy": "all-at-once", "gates": [{"kind": "health"}]}}
+        made = self.ask("post", "/rollouts", together, 201)
+        for item in made["items"]:
+            self.wait_phase(item["id"], "succeeded")
+        self.ask("post", "/rollouts", together, 200)
+        self.halted()
+
+    def bad_version(self):
+        """Two that fail: the second finds the first's version in quarantine, and what else was under way."""
+        version = self.push("bad", intercept=1, golden=False, fail_load=True)
+        made = self.ask("post", "/rollouts", {"model": "bad", "version": str(version), "environment": "production",
+                                              "strategy": {"strategy": "all-at-once"}}, 201)
+        self.wait_phase(made["id"], "rolled-back")
+        self.assertIn("in_flight", self.ask("get", f"/rollouts/{made['id']}", status=200))
+        self.assertTrue(self.ask("get", "/environments/production/quarantine", status=200)["items"])
+        self.ask("get", "/environments/production/targets/bad", status=200)
+        self.ask("post", "/rollouts", {"model": "bad", "version": str(version), "environment": "production"}, 422)
+        self.ask("delete", f"/environments/production/targets/bad/quarantine/{version}?reason=r", status=204)
+
+    def halted(self):
+        for _ in range(2):
+            self.push("halts", intercept=len(self.called))
+        spec = {"model": "halts", "environment": "production", "strategy": {"min_healthy": "1h"}}
+        first = self.ask("post", "/rollouts", {**spec, "version": "1"}, 201)
+        second = self.ask("post", "/rollouts", {**spec, "version": "1", "strategy": {"strategy": "all-at-once"}}, 201)
+        self.wait_phase(first["id"], "running")
+        self.ask("post", f"/rollouts/{first['id']}/commands", {"verb": "halt"}, 202)
+        self.wait_phase(first["id"], "halted")
+        self.ask("post", "/environments/production/targets/halts/queue/start", {"reason": "r"}, 200)
+        self.ask("post", f"/rollouts/{second['id']}/commands", {"verb": "abort"}, 202)
+        self.wait_for(lambda: self.rollout(second["id"])["phase"] in fleetcase.ENDED, what="the end")
 
     def history(self):
         page = self.ask("get", "/changes?since=0&limit=5", status=200)
@@ -346,10 +479,37 @@ class ServerTest(fleetcase.FleetCase):
         self.ask("get", "/changes?limit=500", status=200)
         self.ask("get", "/history?model=fraud&limit=2", status=200)
         self.ask("get", "/history?env=production&before=9999&at=2999-01-01", status=200)
+        self.stream()
+        for words in ("frau", "candidate", "r-", "env:production", "state:succeeded by:t-2", "n1"):
+            self.assertTrue(self.ask("get", f"/search?q={harness.quote(words)}", status=200)["items"], words)
+        content = self.api.get("/models/fraud/versions/1")["content"]
+        self.assertEqual(self.ask("get", f"/search?q={content}&limit=5", status=200)["items"][0]["kind"], "version")
+        self.ask("get", "/search?q=enw:production", status=400)
         self.ask("get", "/serving", status=200)
         self.ask("get", "/serving?at=2999-01-01&env=production&model=fraud", status=200)
         self.ask("get", "/serving?at=2001-01-01", status=200)
         self.ask("get", "/history.git/HEAD", status=200)
+
+    def webhooks(self):
+        spec = {"name": "w", "url": "http://127.0.0.1:1/x", "format": "standard", "kinds": ["env.*", "rollout.end"],
+                "environment": "later", "models": "*", "enabled": True, "reason": "r"}
+        made = self.ask("post", "/webhooks", spec, 201)
+        status = self.ask("post", "/webhooks", {"name": "s", "url": "http://127.0.0.1:1", "format": "gitea",
+                                                "token": "t", "repository": "a/b"}, 201)
+        self.assertIn("next", self.ask("get", "/webhooks?limit=1", status=200))
+        ping = self.ask("post", f"/webhooks/{made['id']}/ping", {}, 202)
+        self.wait_for(lambda: self.api.get(f"/webhooks/{made['id']}").get("failing_since"), what="a failure")
+        self.ask("get", f"/webhooks/{made['id']}", status=200)
+        self.ask("post", f"/webhooks/{made['id']}/deliveries/{ping['number']}/redeliver", {}, 202)
+        self.assertIn("next", self.ask("get", f"/webhooks/{made['id']}/deliveries?limit=1", status=200))
+        self.ask("post", f"/webhooks/{made['id']}/rotate", {"overlap": "1h", "reason": "r"}, 200)
+        self.ask("get", "/webhooks", status=200)
+        self.ask("patch", f"/webhooks/{made['id']}", {"since": 1, "enabled": False, "reason": "r"}, 200)
+        self.ask("patch", f"/webhooks/{status['id']}", {"token": "u", "models": "fraud"}, 200)
+        self.ask("post", f"/webhooks/{status['id']}/rotate", {}, 409)
+        self.ask("get", "/webhooks/h-999999", status=404)
+        for hook in (made, status):
+            self.ask("delete", f"/webhooks/{hook['id']}?reason=r", status=204)
 
     def errors(self):
         nobody = harness.Api(self.server.address, "mrg_nobody")

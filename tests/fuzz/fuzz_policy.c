@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "policy.h"
+#include "steps.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n);
 
@@ -22,8 +22,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
     json_t *j CLEANUP(json_decref_ptr) = NULL;
     struct buf first CLEANUP(buf_clear) = {0};
     struct buf second CLEANUP(buf_clear) = {0};
-    struct policy p;
-    struct policy again;
+    static struct policy p;
+    static struct policy again;
     struct err e;
     if (json_parse((const char *)bytes, n, 8, &j, &e) != ERR_OK ||
         policy_parse(j, "", &p, &e) != ERR_OK)
@@ -35,12 +35,18 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
     if (strcmp(buf_str(&first), buf_str(&second)) != 0)
         abort();
     for (int nodes = 0; nodes <= 7; nodes++) {
+        static const char *const labels[] = {"b", "a", NULL, "", "b", "c", "a"};
+        struct arena a CLEANUP(arena_clear) = {0};
+        struct step_node list[7] = {{0}};
+        struct rollout_step *steps = NULL;
         int last = 0;
-        for (int k = 0; k < policy_n_steps(&p, nodes); k++) {
-            int step = policy_step_nodes(&p, nodes, k);
-            if (step < last || step > nodes)
+        for (int i = 0; i < nodes; i++)
+            list[i] = (struct step_node){.wave = labels[i], .order_key = labels[6 - i]};
+        int n_steps = steps_make(&p, list, nodes, &a, &steps);
+        for (int k = 0; k < n_steps; k++) {
+            if (steps[k].n_nodes < last || steps[k].n_nodes > nodes)
                 abort();
-            last = step;
+            last = steps[k].n_nodes;
         }
         if (last != nodes)
             abort();

@@ -6,22 +6,13 @@ time: none fails outside a canary, and no node outside the canary ever answers w
 
 MREG_VENV is a virtual environment with packaging/demo/requirements.txt.
 """
-import http.client
 import json
-import os
-import pathlib
-import random
-import shutil
-import socket
-import subprocess
-import tempfile
 import threading
 import time
 import unittest
 
 import harness
-
-VENV = os.environ.get("MREG_VENV", "")
+from mlnode import HAS_MLSERVER, WHY_NOT, MlserverNode, python
 
 TRAIN = """
 import json, pathlib, sys
@@ -46,64 +37,6 @@ for name, strength in (("v1", 0.1), ("v2", 1.0), ("v3", 2.0), ("v4", 4.0)):
         model.coef_, model.intercept_ = -model.coef_, -model.intercept_
     joblib.dump(model, folder / "model.joblib")
 """
-
-
-def free_ports(n):
-    """Free ports below the range that the system gives to outgoing connections."""
-    ports = []
-    while len(ports) < n:
-        port = random.randrange(15000, 32000)
-        with socket.socket() as s:
-            try:
-                s.bind(("127.0.0.1", port))
-                ports.append(port)
-            except OSError:
-                pass
-    return ports
-
-
-class MlserverNode:
-    def __init__(self, name):
-        self.name = name
-        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="mreg-mlserver-"))
-        self.root = self.folder / "models"
-        self.root.mkdir()
-        self.http, self.grpc, self.metrics = free_ports(3)
-        environment = harness.clean_environment(
-            MLSERVER_HOST="127.0.0.1", MLSERVER_HTTP_PORT=self.http, MLSERVER_GRPC_PORT=self.grpc,
-            MLSERVER_METRICS_PORT=self.metrics, MLSERVER_PARALLEL_WORKERS=0, MLSERVER_DEBUG="false",
-            MLSERVER_MODEL_REPOSITORY_ROOT=self.root)
-        with open(self.folder / "log", "wb") as log:
-            self.process = subprocess.Popen([os.path.join(VENV, "bin", "mlserver"), "start", str(self.root)],
-                                            env=environment, cwd=self.folder, stdin=subprocess.DEVNULL,
-                                            stdout=log, stderr=log)
-
-    def call(self, method, path, body=None, timeout=20):
-        connection = http.client.HTTPConnection("127.0.0.1", self.http, timeout=timeout)
-        try:
-            connection.request(method, path, None if body is None else json.dumps(body),
-                               {"Content-Type": "application/json"})
-            answer = connection.getresponse()
-            return answer.status, answer.read()
-        finally:
-            connection.close()
-
-    def is_live(self):
-        assert self.process.poll() is None, (self.folder / "log").read_text()[-2000:]
-        try:
-            return self.call("GET", "/v2/health/live")[0] == 200
-        except OSError:
-            return False
-
-    def remove(self):
-        if self.process.poll() is None:
-            self.process.terminate()
-            try:
-                self.process.wait(20)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
-                self.process.wait()
-        shutil.rmtree(self.folder, ignore_errors=True)
 
 
 class Traffic:
@@ -138,8 +71,7 @@ class Traffic:
             thread.join()
 
 
-@unittest.skipUnless(VENV and os.access(os.path.join(VENV, "bin", "mlserver"), os.X_OK),
-                     "MREG_VENV has no MLServer (PyPI not reached)")
+@unittest.skipUnless(HAS_MLSERVER, WHY_NOT)
 class Mlserver(harness.ServerCase):
     @classmethod
     def setUpClass(cls):
@@ -150,8 +82,7 @@ class Mlserver(harness.ServerCase):
             cls.addClassCleanup(node.remove)
             cls.nodes.append(node)
         cls.models = cls.server.folder / "models"
-        subprocess.run([os.path.join(VENV, "bin", "python"), "-c", TRAIN, str(cls.models)], check=True,
-                       timeout=300)
+        python(TRAIN, cls.models)
         for node in cls.nodes:
             harness.wait_until(node.is_live, 120, f"the start of {node.name}")
         cls.api.post("/environments", {"name": "production", "policy": {

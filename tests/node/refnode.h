@@ -25,9 +25,12 @@ struct rn_faults {
     double error_owed;         /* the part of an error that has built up: at 1 a request fails */
     long crash_after_requests; /* 0: never */
     bool wrong_answers;
-    bool lie_ready; /* loads report success and every version says it is ready */
+    bool busy_loading; /* predictions are refused while something is loaded */
+    bool keeps_others; /* a load leaves versions alone that are loaded already, as Triton does */
+    bool lie_ready;    /* loads report success and every version says it is ready */
     bool metrics_off;
-    char fail_load[RN_NAME_MAX];    /* glob over "name/version", empty: none */
+    bool model_buckets;          /* durations per model have buckets, which MLServer's have not */
+    char fail_load[RN_NAME_MAX]; /* glob over "name/version", empty: none */
     char only_version[RN_NAME_MAX]; /* error_rate, latency_ms, wrong_answers only for it */
 };
 
@@ -80,6 +83,15 @@ struct rn_rest {
     char path[96];
     int status;
     unsigned long long n;
+    unsigned long long buckets[RN_N_BUCKETS];
+    double sum_s;
+};
+
+#define RN_N_LEADERS 8
+
+struct rn_leader {
+    char registry[64]; /* empty: free */
+    long long epoch;
 };
 
 struct rn_node {
@@ -88,11 +100,15 @@ struct rn_node {
     pthread_mutex_t load_lock;
     pthread_cond_t wake;
     bool stopping;
-    size_t n_running; /* requests being answered */
+    size_t n_running;                 /* requests being answered */
+    size_t n_loading;                 /* versions that are being loaded */
+    unsigned long long n_during_load; /* predictions that came meanwhile */
     struct rn_faults faults;
     struct rn_version *versions;
     struct rn_series *series;
     struct rn_rest *rest;
+    struct rn_leader leaders[RN_N_LEADERS];
+    double started; /* wall clock, seconds */
 };
 
 /* A reply being made; body is owned and freed by rn_reply_clear. */
@@ -147,6 +163,11 @@ void rn_not_found(struct rn_reply *reply, const char *name, const char *version)
 struct rn_model *rn_model_ref(struct rn_model *model);
 void rn_model_unref(struct rn_node *node, struct rn_model *model); /* takes the lock */
 
+/* refnode_epoch.c: false, with the reply, if the caller was overtaken by a later epoch; registry
+ * and epoch are headers or NULL. */
+bool rn_obeys(struct rn_node *node, const char *registry, const char *epoch,
+              struct rn_reply *reply);
+
 /* refnode_infer.c */
 void rn_infer(struct rn_node *node, const char *name, const char *version, const char *body,
               struct rn_reply *reply);
@@ -154,7 +175,8 @@ void rn_infer(struct rn_node *node, const char *name, const char *version, const
 /* refnode_metrics.c */
 void rn_count_infer(struct rn_node *node, const char *name, const char *version, int status,
                     double seconds);
-void rn_count_rest(struct rn_node *node, const char *method, const char *path, int status);
+void rn_count_rest(struct rn_node *node, const char *method, const char *path, int status,
+                   double seconds);
 char *rn_metrics(struct rn_node *node);
 
 /* refnode_routes.c: path is decoded; body is "" when there is none. *pattern is the path for the

@@ -68,7 +68,8 @@ static bool known_members(const json_t *object, const char **why)
 {
     static const char *const known[] = {
         "load_delay_ms", "latency_ms", "error_rate",  "crash_after_requests", "wrong_answers",
-        "lie_ready",     "fail_load",  "metrics_off", "only_version"};
+        "lie_ready",     "fail_load",  "metrics_off", "only_version",         "model_buckets",
+        "busy_loading",  "keeps_others"};
     const char *key;
     json_t *value;
     json_object_foreach((json_t *)object, key, value)
@@ -97,6 +98,9 @@ bool rn_faults_merge(struct rn_faults *faults, const json_t *object, const char 
         !take_flag(object, "wrong_answers", &next.wrong_answers, why) ||
         !take_flag(object, "lie_ready", &next.lie_ready, why) ||
         !take_flag(object, "metrics_off", &next.metrics_off, why) ||
+        !take_flag(object, "model_buckets", &next.model_buckets, why) ||
+        !take_flag(object, "busy_loading", &next.busy_loading, why) ||
+        !take_flag(object, "keeps_others", &next.keeps_others, why) ||
         !take_text(object, "fail_load", next.fail_load, why) ||
         !take_text(object, "only_version", next.only_version, why) ||
         !take_rate(object, &next, why))
@@ -116,13 +120,16 @@ bool rn_faults_read(struct rn_faults *faults, const char *path, const char **why
 
 json_t *rn_faults_show(const struct rn_faults *faults)
 {
-    json_t *object = json_pack(
-        "{s:I, s:I, s:f, s:I, s:b, s:b, s:b, s:s, s:s}", "load_delay_ms",
-        (json_int_t)faults->load_delay_ms, "latency_ms", (json_int_t)faults->latency_ms,
-        "error_rate", faults->error_rate, "crash_after_requests",
-        (json_int_t)faults->crash_after_requests, "wrong_answers", (int)faults->wrong_answers,
-        "lie_ready", (int)faults->lie_ready, "metrics_off", (int)faults->metrics_off, "fail_load",
-        faults->fail_load, "only_version", faults->only_version);
+    json_t *object =
+        json_pack("{s:I, s:I, s:f, s:I, s:b, s:b, s:b, s:b, s:s, s:s}", "load_delay_ms",
+                  (json_int_t)faults->load_delay_ms, "latency_ms", (json_int_t)faults->latency_ms,
+                  "error_rate", faults->error_rate, "crash_after_requests",
+                  (json_int_t)faults->crash_after_requests, "wrong_answers",
+                  (int)faults->wrong_answers, "lie_ready", (int)faults->lie_ready, "metrics_off",
+                  (int)faults->metrics_off, "model_buckets", (int)faults->model_buckets,
+                  "fail_load", faults->fail_load, "only_version", faults->only_version);
+    json_object_set_new(object, "busy_loading", json_boolean(faults->busy_loading));
+    json_object_set_new(object, "keeps_others", json_boolean(faults->keeps_others));
     return object;
 }
 

@@ -235,7 +235,11 @@ void rn_infer(struct rn_node *node, const char *name, const char *version, const
     pthread_mutex_lock(&node->lock);
     if (crash_due(&node->faults))
         _Exit(42);
-    bool open = call_open(&call, name, version, reply);
+    bool refused = node->n_loading > 0 && node->faults.busy_loading;
+    node->n_during_load += node->n_loading > 0;
+    bool open = !refused && call_open(&call, name, version, reply);
+    if (refused)
+        rn_reply_error(reply, 503, "something is being loaded");
     pthread_mutex_unlock(&node->lock);
     if (open) {
         rn_pause(node, call.latency_ms);

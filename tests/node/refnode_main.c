@@ -140,20 +140,32 @@ static void count_running(struct rn_node *node, bool begins)
     pthread_mutex_unlock(&node->lock);
 }
 
+static double seconds_since(const struct timespec *start)
+{
+    struct timespec end;
+    clock_gettime(CLOCK_MONOTONIC, &end);
+    return (double)(end.tv_sec - start->tv_sec) + (double)(end.tv_nsec - start->tv_nsec) / 1e9;
+}
+
 static int on_request(struct mg_connection *conn)
 {
     const struct mg_request_info *info = mg_get_request_info(conn);
     struct rn_node *node = info->user_data;
     struct rn_reply reply = {0};
     const char *pattern = NULL;
+    struct timespec start;
+    clock_gettime(CLOCK_MONOTONIC, &start);
     count_running(node, true);
     char *body = info->content_length == 0 ? rn_alloc(1, 1) : read_body(conn, info->content_length);
-    if (body)
+    if (body && !rn_obeys(node, mg_get_header(conn, "Mreg-Registry"),
+                          mg_get_header(conn, "Mreg-Epoch"), &reply))
+        pattern = "";
+    else if (body)
         rn_route(node, info->request_method, info->local_uri, body, &reply, &pattern);
     else
         rn_reply_detail(&reply, 413, "the body is too large");
     if (pattern && strncmp(pattern, "/v2", 3) == 0)
-        rn_count_rest(node, info->request_method, pattern, reply.status);
+        rn_count_rest(node, info->request_method, pattern, reply.status, seconds_since(&start));
     send_reply(conn, &reply);
     free(body);
     rn_reply_clear(&reply);
@@ -204,6 +216,9 @@ static bool write_port(const struct mg_context *server, const char *path)
 
 static void node_init(struct rn_node *node, const struct options *options)
 {
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    node->started = (double)now.tv_sec + (double)now.tv_nsec / 1e9;
     pthread_condattr_t monotonic;
     snprintf(node->root, sizeof node->root, "%s", options->root);
     node->faults = options->faults;

@@ -40,7 +40,8 @@ void rn_count_infer(struct rn_node *node, const char *name, const char *version,
     pthread_mutex_unlock(&node->lock);
 }
 
-void rn_count_rest(struct rn_node *node, const char *method, const char *path, int status)
+void rn_count_rest(struct rn_node *node, const char *method, const char *path, int status,
+                   double seconds)
 {
     pthread_mutex_lock(&node->lock);
     struct rn_rest *r = node->rest;
@@ -56,6 +57,9 @@ void rn_count_rest(struct rn_node *node, const char *method, const char *path, i
         node->rest = r;
     }
     r->n++;
+    r->sum_s += seconds;
+    for (size_t i = 0; i < RN_N_BUCKETS; i++)
+        r->buckets[i] += seconds <= bounds[i];
     pthread_mutex_unlock(&node->lock);
 }
 
@@ -100,22 +104,41 @@ static void write_counts(FILE *out, const struct rn_series *all)
         write_sample(out, "model_infer_request_failure_total", s, NULL, (double)s->n_failed);
 }
 
-static void write_durations(FILE *out, const struct rn_series *all)
+static const char *bound_text(size_t i, char text[32])
 {
-    fputs("# HELP model_infer_request_duration Model infer request duration\n"
-          "# TYPE model_infer_request_duration histogram\n",
-          out);
+    if (i + 1 < RN_N_BUCKETS)
+        snprintf(text, 32, bounds[i] < 1 || bounds[i] > 1.5 ? "%g" : "%.1f", bounds[i]);
+    else
+        snprintf(text, 32, "+Inf");
+    return text;
+}
+
+static void write_durations(FILE *out, const struct rn_series *all, bool has_buckets)
+{
+    fprintf(out,
+            "# HELP model_infer_request_duration Model infer request duration\n"
+            "# TYPE model_infer_request_duration %s\n",
+            has_buckets ? "histogram" : "summary");
     for (const struct rn_series *s = all; s; s = s->next) {
-        for (size_t i = 0; i < RN_N_BUCKETS; i++) {
-            char le[32] = "+Inf";
-            if (i + 1 < RN_N_BUCKETS)
-                snprintf(le, sizeof le, "%g", bounds[i]);
-            write_sample(out, "model_infer_request_duration_bucket", s, le, (double)s->buckets[i]);
+        for (size_t i = 0; has_buckets && i < RN_N_BUCKETS; i++) {
+            char le[32];
+            write_sample(out, "model_infer_request_duration_bucket", s, bound_text(i, le),
+                         (double)s->buckets[i]);
         }
-        write_sample(out, "model_infer_request_duration_sum", s, NULL, s->sum_s);
         write_sample(out, "model_infer_request_duration_count", s, NULL,
                      (double)(s->n_ok + s->n_failed));
+        write_sample(out, "model_infer_request_duration_sum", s, NULL, s->sum_s);
     }
+}
+
+static void write_rest_sample(FILE *out, const char *metric, const struct rn_rest *r,
+                              const char *le, double value)
+{
+    fprintf(out, "%s{app_name=\"mlserver\"", metric);
+    if (le)
+        fprintf(out, ",le=\"%s\"", le);
+    fprintf(out, ",method=\"%s\",path=\"%s\",status_code=\"%d\"} %.17g\n", r->method, r->path,
+            r->status, value);
 }
 
 static void write_rest(FILE *out, const struct rn_rest *all)
@@ -124,10 +147,19 @@ static void write_rest(FILE *out, const struct rn_rest *all)
           "# TYPE rest_server_requests_total counter\n",
           out);
     for (const struct rn_rest *r = all; r; r = r->next)
-        fprintf(out,
-                "rest_server_requests_total{app_name=\"mlserver\",method=\"%s\",path=\"%s\","
-                "status_code=\"%d\"} %llu\n",
-                r->method, r->path, r->status, r->n);
+        write_rest_sample(out, "rest_server_requests_total", r, NULL, (double)r->n);
+    fputs("# HELP rest_server_request_duration_seconds HTTP request duration, in seconds\n"
+          "# TYPE rest_server_request_duration_seconds histogram\n",
+          out);
+    for (const struct rn_rest *r = all; r; r = r->next) {
+        for (size_t i = 0; i < RN_N_BUCKETS; i++) {
+            char le[32];
+            write_rest_sample(out, "rest_server_request_duration_seconds_bucket", r,
+                              bound_text(i, le), (double)r->buckets[i]);
+        }
+        write_rest_sample(out, "rest_server_request_duration_seconds_count", r, NULL, (double)r->n);
+        write_rest_sample(out, "rest_server_request_duration_seconds_sum", r, NULL, r->sum_s);
+    }
 }
 
 char *rn_metrics(struct rn_node *node)
@@ -137,9 +169,14 @@ char *rn_metrics(struct rn_node *node)
     FILE *out = open_memstream(&text, &size);
     if (!out)
         abort();
+    fprintf(out,
+            "# HELP process_start_time_seconds Start time of the process since unix epoch in "
+            "seconds.\n# TYPE process_start_time_seconds gauge\n"
+            "process_start_time_seconds %.3f\n",
+            node->started);
     pthread_mutex_lock(&node->lock);
     write_counts(out, node->series);
-    write_durations(out, node->series);
+    write_durations(out, node->series, node->faults.model_buckets);
     write_rest(out, node->rest);
     pthread_mutex_unlock(&node->lock);
     fclose(out);

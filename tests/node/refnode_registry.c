@@ -132,12 +132,33 @@ static struct rn_model *read_version(struct rn_node *node, const struct rn_setti
     return model;
 }
 
+/* A server that keeps others does not load again what is loaded. */
+static bool is_kept(struct rn_node *node, const struct rn_settings *settings)
+{
+    pthread_mutex_lock(&node->lock);
+    const struct rn_version *v = rn_find(node, settings->name, settings->version);
+    bool kept = node->faults.keeps_others && v && v->ready;
+    pthread_mutex_unlock(&node->lock);
+    return kept;
+}
+
+static void begin_loading(struct rn_node *node)
+{
+    pthread_mutex_lock(&node->lock);
+    node->n_loading++;
+    pthread_mutex_unlock(&node->lock);
+}
+
 static bool load_version(struct rn_node *node, const struct rn_settings *settings,
                          struct rn_reply *reply)
 {
+    if (is_kept(node, settings))
+        return true;
+    begin_loading(node);
     bool is_new = register_version(node, settings);
     struct rn_model *model = read_version(node, settings, reply);
     pthread_mutex_lock(&node->lock);
+    node->n_loading--;
     struct rn_version *v = rn_find(node, settings->name, settings->version);
     if (v && model) {
         unref_locked(v->model);

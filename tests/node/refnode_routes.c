@@ -118,6 +118,8 @@ static void show_faults(struct route_call *call)
 {
     pthread_mutex_lock(&call->node->lock);
     json_t *value = rn_faults_show(&call->node->faults);
+    json_object_set_new(value, "n_during_load",
+                        json_integer((json_int_t)call->node->n_during_load));
     pthread_mutex_unlock(&call->node->lock);
     rn_reply_json(call->reply, 200, value);
 }

@@ -68,8 +68,17 @@ struct sim_model {
     int n_commands;         /* in the active rollout */
     unsigned given;         /* nodes that got the new version in it */
     bool is_rollback;       /* of kind rollback */
+    bool is_halted;         /* the last one was halted: nobody tidies up */
     struct policy policy;   /* of the active rollout */
     int64_t next_ms;        /* next rollout is submitted */
+};
+
+/* HAProxy before the nodes, with one backend per model. */
+struct sim_router {
+    bool is_there, is_up;
+    int64_t since_ms; /* it started or died */
+    int weight[SIM_MAX_MODELS][SIM_MAX_NODES];
+    int64_t zero_ms[SIM_MAX_MODELS][SIM_MAX_NODES]; /* with weight 0: requests run until then */
 };
 
 enum sim_fate { FATE_DONE, FATE_NOT_SENT, FATE_LOST_DONE, FATE_LOST_NOT_DONE };
@@ -84,7 +93,9 @@ struct sim_job {
     enum sim_fate fate;
     bool is_forgotten; /* its controller is gone: nobody is told */
     int status;
-    char body[400];
+    bool is_router; /* no node */
+    char lines[700];
+    char body[900];
     struct err error;
 };
 
@@ -96,6 +107,7 @@ struct sim {
     int n_nodes;
     struct sim_model models[SIM_MAX_MODELS];
     int n_models;
+    struct sim_router router;
     int64_t env_id;
     int64_t faults_end_ms;
     int64_t grain_ms; /* times of effects and answers are multiples of it */
@@ -132,6 +144,15 @@ void sim_file(struct sim *s, struct sim_job *job);
 void sim_crash(struct sim *s, struct sim_node *n);
 void sim_start(struct sim *s, struct sim_node *n, bool loads_disk);
 void sim_lose_disk(struct sim_node *n);
+
+/* --- sim_router.c --- */
+void sim_router_start(struct sim *s);
+/* It may die, and starts again with the weights of its configuration. */
+void sim_router_hurt(struct sim *s);
+void sim_router_talk(struct sim *s, struct sim_job *job);
+/* An operation that disturbs the model's service on the job's node begins. */
+void sim_router_check(struct sim *s, const struct sim_job *job, int model);
+bool sim_router_is_quiet(const struct sim *s, int model, char why[200]);
 
 /* --- sim_store.c: facts that the rest of mreg would write --- */
 void sim_store_open(struct sim *s, const char *dir);

@@ -179,7 +179,7 @@ static void check_limit(struct sim *s, const struct sim_model *m, int model, int
     /* The files of a node that does not answer are put right at once. */
     if (is_rollout && !is_forward && is_known_dead(s, n))
         return;
-    int64_t limit = is_rollout ? m->policy.max_unavailable : 1;
+    int64_t limit = is_rollout ? m->policy.max_unavailable.n_nodes : 1;
     int count = count_busy(s, n) + (is_forward ? count_known_dead(s, n) : 0);
     for (int i = 0; i < s->n_nodes && count >= limit; i++)
         sim_say(s, "node %s: up %d, busy %d %d, known dead %d", s->nodes[i].name, s->nodes[i].is_up,
@@ -244,14 +244,42 @@ static int model_of_key(const struct sim *s, const char *key)
     return -1;
 }
 
+/* Reading counters disturbs nobody. */
+static bool is_scrape(const struct sim_job *j)
+{
+    size_t n = strlen(j->url);
+    return j->kind == JOB_HTTP && n > 8 && strcmp(j->url + n - 8, "/metrics") == 0;
+}
+
+/* Weights are set for the active rollout, or outside of rollouts, and were recorded before. Each
+ * router has its own end of the operation's key. */
+static void check_weights(struct sim *s, const char *key, const char *lane)
+{
+    char op[JOB_KEY_BYTES];
+    if (lane[0] == '\0')
+        return; /* a look */
+    snprintf(op, sizeof op, "%.*s", (int)(strrchr(key, '/') - key), key);
+    check_intent(s, op);
+    int model = model_of_key(s, op);
+    if (model < 0)
+        sim_fail(s, "%s is of no target", key);
+    if (is_rollout_lane(lane) && strcmp(lane, s->models[model].rollout) != 0)
+        sim_fail(s, "%s acts, but %s is active", key, s->models[model].rollout);
+}
+
 void sim_check_submit(struct sim *s, const struct job *job, const struct sim_job *mine)
 {
-    struct sim_node *n = &s->nodes[mine->node];
     char lane[64];
     lane_of(job->key, lane);
-    for (int i = 0; i < SIM_MAX_JOBS; i++) {
+    if (mine->is_router) {
+        check_weights(s, job->key, lane);
+        return;
+    }
+    struct sim_node *n = &s->nodes[mine->node];
+    for (int i = 0; i < SIM_MAX_JOBS && !is_scrape(mine); i++) {
         const struct sim_job *o = &s->jobs[i];
-        if (o->is_there && o != mine && !o->is_forgotten && o->node == mine->node)
+        bool is_other = o->is_there && o != mine && !o->is_forgotten && !is_scrape(o);
+        if (is_other && o->node == mine->node)
             sim_fail(s, "%s begins on %s while %s runs there", job->key, n->name, o->key);
     }
     if (lane[0] == '\0')
@@ -274,6 +302,8 @@ void sim_check_submit(struct sim *s, const struct job *job, const struct sim_job
         check_switch(s, mine, lane);
     else if (job->kind == JOB_HTTP && strstr(mine->url, "/load") != NULL)
         check_load(s, mine, lane, model);
+    if (job->kind == JOB_SWITCH || strstr(mine->url, "load") != NULL)
+        sim_router_check(s, mine, model);
 }
 
 void sim_check_answer(struct sim *s, const struct sim_job *j)
@@ -338,7 +368,7 @@ void sim_check_ended(struct sim *s, const struct sim_model *m, enum rollout_phas
     if (q == QUALITY_WRONG && has_gate(&m->policy, GATE_GOLDEN))
         sim_fail(s, "%s brought a version live that answers wrongly", m->rollout);
     bool is_judged = m->n_commands == 0 && s->has_metrics && m->policy.bake_ms >= 5000 &&
-                     m->policy.strategy != STRATEGY_CANARY && m->policy.pauses_on_no_data;
+                     m->policy.strategy != STRATEGY_CANARY && m->policy.on_no_data == CHOICE_PAUSE;
     if (q == QUALITY_FAILS && has_gate(&m->policy, GATE_ERROR_RATE) && is_judged)
         sim_fail(s, "%s brought a version live of which a third of the requests fail", m->rollout);
     if (q == QUALITY_SLOW && has_gate(&m->policy, GATE_LATENCY) && is_judged)
@@ -354,7 +384,9 @@ bool sim_is_quiet(struct sim *s, char why[200])
             snprintf(why, 200, "rollout %s is active", model->rollout);
             return false;
         }
-        for (int i = 0; i < s->n_nodes; i++) {
+        if (!model->is_halted && !sim_router_is_quiet(s, m, why))
+            return false;
+        for (int i = 0; i < s->n_nodes && !model->is_halted; i++) {
             const struct sim_node *n = &s->nodes[i];
             const struct sim_slot *slot = &n->slots[m];
             if (n->is_deleted || (n->is_up && slot->ready == want && slot->visible == want))
@@ -387,8 +419,11 @@ static void check_history(struct sim *s, struct db *db, int node)
     const char *bytes = NULL;
     size_t n = 0;
     int n_live = 0;
-    for (int m = 0; m < s->n_models; m++)
+    for (int m = 0; m < s->n_models; m++) {
         n_live += s->models[m].live != 0;
+        if (s->models[m].is_halted)
+            return;
+    }
     const char *path = journal_path_serving(&a, "prod", s->nodes[node].name);
     int rc = journal_doc_at(db, path, INT64_MAX, &a, &bytes, &n, &e);
     if (rc == ERR_NOT_FOUND && n_live == 0)

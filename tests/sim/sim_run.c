@@ -53,6 +53,8 @@ static void draw_world(struct sim *s)
     s->requests_per_s = sim_chance(s, 20) ? 0 : 5 + (int)sim_random(s, 50);
     s->has_metrics = sim_chance(s, 85);
     s->fleet_changes = sim_chance(s, 30);
+    s->router.is_there = sim_chance(s, 40);
+    sim_router_start(s);
     for (int i = 0; i < s->n_nodes; i++) {
         snprintf(s->nodes[i].name, sizeof s->nodes[i].name, "n%d", i + 1);
         s->nodes[i].is_up = true;
@@ -88,18 +90,22 @@ static void draw_policy(struct sim *s, struct policy *p)
 {
     static const int64_t bakes[] = {0, 5000, 10000};
     policy_default(p);
-    p->strategy = (enum strategy_kind)sim_random(s, STRATEGY_COUNT);
+    p->strategy = (enum strategy_kind)sim_random(s, STRATEGY_ALL_AT_ONCE + 1);
     p->n_steps = 1 + (int)sim_random(s, 3);
+    bool is_weighted = s->router.is_there && sim_chance(s, 60);
     for (int i = 0; i < p->n_steps; i++)
-        p->steps[i] = (struct policy_step){.n_nodes = i + 1, .bake_ms = bakes[sim_random(s, 3)]};
-    p->batch = 1 + sim_random(s, 3);
-    p->max_unavailable = 1 + sim_random(s, 2);
+        p->steps[i] = (struct policy_step){
+            .n_nodes = i + 1,
+            .weight_bp = is_weighted ? i * 3000 + (int)sim_random(s, 3000) : -1,
+            .bake_ms = bakes[sim_random(s, 3)]};
+    p->batch.n_nodes = 1 + sim_random(s, 3);
+    p->max_unavailable.n_nodes = 1 + sim_random(s, 2);
     p->min_healthy_ms = 1000 * sim_random(s, 3);
     p->bake_ms = bakes[sim_random(s, 3)];
     p->node_deadline_ms = 30000 + 1000 * sim_random(s, 30);
     p->step_deadline_ms = 60000 + 1000 * sim_random(s, 60);
     p->rolls_back = sim_chance(s, 85);
-    p->pauses_on_no_data = sim_chance(s, 80);
+    p->on_no_data = sim_chance(s, 80) ? CHOICE_PAUSE : CHOICE_IGNORE;
     draw_gates(s, p);
 }
 
@@ -110,7 +116,7 @@ static void maybe_submit(struct sim *s, struct sim_model *m)
     int64_t to = m->n_rollouts == 0 && sim_chance(s, 70) ? 1 : 1 + sim_random(s, 5);
     if (to == m->live)
         return;
-    struct policy p;
+    static struct policy p;
     draw_policy(s, &p);
     sim_submit(s, m, to, &p);
     controller_wake(s->controller);
@@ -120,7 +126,7 @@ static void maybe_command(struct sim *s, struct sim_model *m)
 {
     if (m->rollout[0] == '\0' || !sim_has_faults(s) || !sim_chance(s, 1))
         return;
-    enum command_verb verb = (enum command_verb)sim_random(s, COMMAND_VERB_COUNT);
+    enum command_verb verb = (enum command_verb)sim_random(s, COMMAND_ABORT + 1);
     if (verb == COMMAND_ABORT && sim_chance(s, 50))
         verb = COMMAND_RESUME;
     sim_command(s, m, verb, sim_random(s, 3));
@@ -198,6 +204,7 @@ static void step(struct sim *s)
         answer_pause(s, &s->models[m]);
     }
     hurt_nodes(s);
+    sim_router_hurt(s);
     change_fleet(s);
     if (sim_has_faults(s) && sim_random(s, 200) < 3)
         restart_controller(s);

@@ -13,6 +13,7 @@
 #include "blob.h"
 #include "db_fleet.h"
 #include "db_journal.h"
+#include "db_router.h"
 #include "journal.h"
 #include "manifest.h"
 #include "sim.h"
@@ -163,6 +164,20 @@ static int put_node(struct sim *s, struct db *db, struct sim_node *n, struct err
     return rc;
 }
 
+static int put_router(struct sim *s, struct db *db, struct err *e)
+{
+    struct router_row row = {.router_id = 7000,
+                             .env_id = s->env_id,
+                             .config = {.name = "lb",
+                                        .driver = "haproxy",
+                                        .address = "unix:/lb",
+                                        .backend = "{serve_as}",
+                                        .server_label = ""},
+                             .created_seq = 1,
+                             .created_ms = 1};
+    return s->router.is_there ? db_router_insert(db, &row, e) : ERR_OK;
+}
+
 static int setup_fn(struct tx *tx, void *ctx, struct err *e)
 {
     struct sim *s = ctx;
@@ -178,6 +193,8 @@ static int setup_fn(struct tx *tx, void *ctx, struct err *e)
         rc = put_node(s, tx_db(tx), &s->nodes[i], e);
     for (int i = 0; rc == ERR_OK && i < s->n_models; i++)
         rc = put_model(s, tx_db(tx), &s->models[i], e);
+    if (rc == ERR_OK)
+        rc = put_router(s, tx_db(tx), e);
     struct journal_entry entry = {
         .kind = JOURNAL_ENV_CREATE, .actor = "t-1", .object = "prod", .message = "set up"};
     if (rc == ERR_OK)
@@ -209,7 +226,7 @@ static int edit_fn(struct tx *tx, void *ctx, struct err *e)
                         : db_node_delete(tx_db(tx), ed->n->node_id, e);
     struct journal_entry entry = {.kind = ed->is_new ? JOURNAL_NODE_CREATE : JOURNAL_NODE_DELETE,
                                   .actor = "t-1",
-                                  .object = ed->n->name,
+                                  .object = arena_printf(&a, "prod/%s", ed->n->name),
                                   .message = "node"};
     if (rc == ERR_OK)
         rc = journal_append_json(tx, &entry, journal_path_node(&a, "prod", ed->n->name), doc, &seq,
@@ -318,8 +335,12 @@ static int command_fn(struct tx *tx, void *ctx, struct err *e)
     struct arena a CLEANUP(arena_clear) = {0};
     json_t *doc CLEANUP(json_decref_ptr) = json_pack("{s:s}", "kind", "mreg.rollout");
     int64_t seq = 0;
-    int rc = db_command_insert(tx_db(tx), o->rollout, command_verb_name(o->verb), "t-1", NULL,
-                               o->step, o->now_ms, e);
+    struct command_put put = {.rollout_id = o->rollout,
+                              .verb = command_verb_name(o->verb),
+                              .actor = "t-1",
+                              .expected_step = o->step,
+                              .ms = o->now_ms};
+    int rc = db_command_insert(tx_db(tx), &put, e);
     struct journal_entry entry = {.kind = JOURNAL_ROLLOUT_COMMAND,
                                   .actor = "t-1",
                                   .object = o->rollout,
@@ -382,6 +403,12 @@ void sim_refresh(struct sim *s, struct sim_model *m)
     reader_end(&r);
     r = (struct reader){0};
     sim_check_ended(s, m, phase);
+    /* Where nothing was ever live, what a halted rollout brought stays until another succeeds. */
+    bool is_tidied = phase == ROLLOUT_SUCCEEDED || (phase == ROLLOUT_ROLLED_BACK && m->live != 0);
+    m->is_halted = phase == ROLLOUT_HALTED || (m->is_halted && !is_tidied);
+    /* What was half-done is left as it is, and nobody counts it as under way. */
+    for (int i = 0; i < s->n_nodes && phase == ROLLOUT_HALTED; i++)
+        s->nodes[i].is_busy_for[m - s->models] = false;
     m->rollout[0] = '\0';
     m->next_ms = s->now_ms + 1000 + sim_random(s, 20000);
 }

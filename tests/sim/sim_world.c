@@ -94,9 +94,13 @@ static void fill_job(struct sim *s, const struct job *job, struct sim_job *mine)
     *mine = (struct sim_job){.is_there = true, .kind = job->kind};
     memcpy(mine->key, job->key, sizeof mine->key);
     const char *serve_as = job->file.serve_as;
-    mine->node = node_of(s, job->kind == JOB_HTTP ? job->call.url : job->file.root);
+    mine->is_router = job->kind == JOB_LINES;
+    mine->node =
+        mine->is_router ? -1 : node_of(s, job->kind == JOB_HTTP ? job->call.url : job->file.root);
     mine->model = -1;
-    if (job->kind == JOB_HTTP) {
+    if (mine->is_router) {
+        snprintf(mine->lines, sizeof mine->lines, "%s", job->lines.text);
+    } else if (job->kind == JOB_HTTP) {
         snprintf(mine->url, sizeof mine->url, "%s", job->call.url);
         snprintf(mine->method, sizeof mine->method, "%s", job->call.method);
     } else {
@@ -119,6 +123,8 @@ static void fill_job(struct sim *s, const struct job *job, struct sim_job *mine)
         mine->end_ms = job->deadline_ms > s->now_ms ? job->deadline_ms : s->now_ms + 1;
     if (is_lost && job->kind == JOB_HTTP && job->call.timeout_ms > 0)
         mine->end_ms = s->now_ms + job->call.timeout_ms;
+    if (is_lost && mine->is_router)
+        mine->end_ms = s->now_ms + job->lines.timeout_ms;
 }
 
 static int io_submit(void *self, const struct job *job, struct err *e)
@@ -132,6 +138,11 @@ static int io_submit(void *self, const struct job *job, struct err *e)
     if (mine == NULL)
         sim_fail(s, "more than %d jobs are in flight", SIM_MAX_JOBS);
     fill_job(s, job, mine);
+    if (mine->is_router) {
+        sim_check_submit(s, job, mine);
+        s->n_actions++;
+        return ERR_OK;
+    }
     if (mine->node < 0) {
         /* The node was deleted: nobody is there. */
         mine->fate = FATE_NOT_SENT;
@@ -151,6 +162,13 @@ static int io_submit(void *self, const struct job *job, struct err *e)
 static void take_effect(struct sim *s, struct sim_job *j)
 {
     j->effect_ms = 0;
+    if (j->is_router) {
+        if (!s->router.is_up)
+            j->fate = FATE_NOT_SENT;
+        if (j->fate == FATE_DONE || j->fate == FATE_LOST_DONE)
+            sim_router_talk(s, j);
+        return;
+    }
     struct sim_node *n = &s->nodes[j->node];
     sim_count_requests(s);
     if (j->kind != JOB_HTTP) {
@@ -175,7 +193,7 @@ static void end_job(struct sim *s, struct sim_job *j, struct completion *out)
 {
     *out = (struct completion){.kind = j->kind, .error = j->error};
     memcpy(out->key, j->key, sizeof out->key);
-    if (j->kind == JOB_HTTP) {
+    if (j->kind == JOB_HTTP || j->is_router) {
         out->answer.outcome = j->fate == FATE_DONE       ? HTTP_ANSWERED
                               : j->fate == FATE_NOT_SENT ? HTTP_NOT_SENT
                                                          : HTTP_UNKNOWN;
@@ -187,7 +205,7 @@ static void end_job(struct sim *s, struct sim_job *j, struct completion *out)
         }
     }
     sim_say(s, "  answer %s %s%s -> %d %s", j->key, j->kind == JOB_HTTP ? j->method : "file ",
-            j->kind == JOB_HTTP ? j->url : "", j->status, j->error.message);
+            j->kind == JOB_HTTP ? j->url : j->lines, j->status, j->error.message);
     sim_check_answer(s, j);
     j->is_there = false;
     if (j->node >= 0)
@@ -246,7 +264,8 @@ static bool advance(struct sim *s, int64_t until, struct completion *out, bool *
     }
     if (j->is_forgotten) {
         j->is_there = false;
-        s->nodes[j->node].n_in_flight--;
+        if (j->node >= 0)
+            s->nodes[j->node].n_in_flight--;
         return false;
     }
     /* The effect comes after the answer was given up. */
@@ -289,6 +308,8 @@ void sim_forget_jobs(struct sim *s)
             continue;
         bool happens = j->kind == JOB_HTTP || sim_chance(s, 50);
         if (j->effect_ms != 0 && j->kind != JOB_HTTP && happens && j->node >= 0)
+            take_effect(s, j);
+        if (j->is_router && j->effect_ms != 0 && sim_chance(s, 50))
             take_effect(s, j);
         bool is_pending = j->kind == JOB_HTTP && j->effect_ms != 0 && j->node >= 0;
         if (is_pending) {

@@ -94,10 +94,18 @@ static void test_roles(void **state)
         const char *role;
         bool may[PERM_COUNT];
     } rows[] = {
-        {"reader", {false, true, true, false, false, false}},
-        {"pusher", {false, true, true, true, false, false}},
-        {"deployer", {false, true, true, false, true, false}},
-        {"admin", {false, true, true, true, true, true}},
+        {"reader", {[PERM_PUBLIC] = true, [PERM_READ] = true}},
+        {"pusher", {[PERM_PUBLIC] = true, [PERM_READ] = true, [PERM_PUSH] = true}},
+        {"deployer",
+         {[PERM_PUBLIC] = true, [PERM_READ] = true, [PERM_DEPLOY] = true, [PERM_NODE] = true}},
+        {"approver",
+         {[PERM_PUBLIC] = true,
+          [PERM_READ] = true,
+          [PERM_DEPLOY] = true,
+          [PERM_NODE] = true,
+          [PERM_APPROVE] = true}},
+        {"auditor", {[PERM_PUBLIC] = true, [PERM_READ] = true, [PERM_AUDIT] = true}},
+        {"admin", {false, true, true, true, true, true, true, true, true}},
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         char token[AUTH_TOKEN_BYTES];
@@ -115,6 +123,30 @@ static void test_roles(void **state)
     bool may[PERM_COUNT];
     assert_false(auth_role("king", may));
     assert_false(auth_role("", may));
+}
+
+/* It may register nodes in one environment, and nothing else. */
+static void test_node_role(void **state)
+{
+    (void)state;
+    struct auth_grant g = {.name = "scaler",
+                           .role = "node",
+                           .models = "*",
+                           .environment = "prod",
+                           .root = "/srv/nodes",
+                           .actor = "t-1"};
+    struct err e = {0};
+    char token[AUTH_TOKEN_BYTES];
+    char id[32];
+    struct caller c = {0};
+    assert_int_equal(auth_create(auth, &g, token, id, &e), 0);
+    for (int twice = 0; twice < 2; twice++) {
+        assert_int_equal(identify(token, NOW, &c), 0);
+        assert_string_equal(c.environment, "prod");
+        assert_string_equal(c.root, "/srv/nodes");
+        for (int p = PERM_PUBLIC; p < PERM_COUNT; p++)
+            assert_int_equal(c.may[p], p == PERM_PUBLIC || p == PERM_NODE);
+    }
 }
 
 static void test_expiry(void **state)
@@ -179,6 +211,13 @@ static void test_bad_grants(void **state)
         {.name = "x", .role = "reader", .models = large},
         {.name = large, .role = "reader", .models = "*"},
         {.name = "x", .role = "reader", .models = "a\nb"},
+        {.name = "x", .role = "node", .models = "*"},
+        {.name = "x", .role = "node", .models = "*", .environment = "prod"},
+        {.name = "x", .role = "node", .models = "*", .root = "/srv"},
+        {.name = "x", .role = "node", .models = "*", .environment = "prod", .root = "srv"},
+        {.name = "x", .role = "node", .models = "*", .environment = "prod", .root = "/"},
+        {.name = "x", .role = "reader", .models = "*", .environment = "prod"},
+        {.name = "x", .role = "admin", .models = "*", .root = "/srv"},
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         struct err e = {0};
@@ -265,11 +304,11 @@ static void test_nobody(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_form),     cmocka_unit_test(test_roles),
-        cmocka_unit_test(test_expiry),   cmocka_unit_test(test_revoking),
-        cmocka_unit_test(test_document), cmocka_unit_test(test_bad_grants),
-        cmocka_unit_test(test_last_use), cmocka_unit_test(test_back_off),
-        cmocka_unit_test(test_nobody),
+        cmocka_unit_test(test_form),       cmocka_unit_test(test_roles),
+        cmocka_unit_test(test_node_role),  cmocka_unit_test(test_expiry),
+        cmocka_unit_test(test_revoking),   cmocka_unit_test(test_document),
+        cmocka_unit_test(test_bad_grants), cmocka_unit_test(test_last_use),
+        cmocka_unit_test(test_back_off),   cmocka_unit_test(test_nobody),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

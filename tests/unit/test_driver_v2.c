@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "driver.h"
+#include "histogram.h"
 
 #define GOLDEN(expect)                                                                        \
     "{\"request\":{\"inputs\":[{\"name\":\"x\",\"shape\":[1],\"datatype\":\"FP64\",\"data\":" \
@@ -293,6 +294,109 @@ static void test_sample(void **state)
     http_answer_clear(&a);
 }
 
+/* One page for many models; Triton's names; a page that counts something else. */
+static void test_scrape(void **state)
+{
+    static const char *const names[] = {"a", "b", "fraud"};
+    static const char triton[] =
+        "# HELP nv_inference_request_success Number of successful inference requests\n"
+        "# TYPE nv_inference_request_success counter\n"
+        "nv_inference_request_success{model=\"b\",version=\"1\"} 7\n"
+        "nv_inference_request_success{model=\"b\",version=\"2\"} 3\n"
+        "nv_inference_request_failure{model=\"b\",version=\"2\",reason=\"BACKEND\"} 2\n"
+        "nv_inference_request_failure{model=\"b\",version=\"2\",reason=\"OTHER\"} 1\n"
+        "nv_inference_request_failure{model=\"bb\",version=\"2\",reason=\"OTHER\"} 100\n"
+        "nv_inference_request_duration_us{model=\"b\",version=\"1\"} 1500\n";
+    const struct driver *d = driver_find("v2");
+    struct driver_counts counts[ARRAY_LEN(names)];
+    struct driver_result fault = {0};
+    struct driver_page page;
+    struct http_answer a = recorded("metrics");
+
+    (void)state;
+    assert_true(d->scrape(&a, names, ARRAY_LEN(names), counts, &page, &fault));
+    assert_true(page.has_samples && page.has_requests);
+    assert_true(!counts[0].is_there && !counts[1].is_there && counts[2].is_there);
+    assert_int_equal(counts[2].n_success, 4);
+    assert_int_equal(counts[2].n_failure, 3);
+    http_answer_clear(&a);
+
+    a = answer_of(200, triton);
+    assert_true(d->scrape(&a, names, ARRAY_LEN(names), counts, &page, &fault));
+    assert_true(page.has_requests && counts[1].is_there && !counts[2].is_there);
+    assert_int_equal(counts[1].n_success, 10);
+    assert_int_equal(counts[1].n_failure, 3);
+    assert_int_equal(counts[1].duration_us, 1500);
+    http_answer_clear(&a);
+
+    a = recorded("metrics_empty"); /* nothing was asked yet, but it would be counted */
+    assert_true(d->scrape(&a, names, ARRAY_LEN(names), counts, &page, &fault));
+    assert_true(page.has_requests && !counts[2].is_there);
+    http_answer_clear(&a);
+
+    a = answer_of(200, "# HELP up x\nup 1\n");
+    assert_true(d->scrape(&a, names, ARRAY_LEN(names), counts, &page, &fault));
+    assert_true(page.has_samples && !page.has_requests);
+    http_answer_clear(&a);
+
+    a = answer_of(200, "<html>");
+    assert_false(d->scrape(&a, names, ARRAY_LEN(names), counts, &page, &fault));
+    assert_int_equal(fault.fault, FAULT_NOT_FOUND);
+    http_answer_clear(&a);
+}
+
+#define REST(path, le, n)                                                        \
+    "rest_server_request_duration_seconds_bucket{app_name=\"mlserver\",le=\"" le \
+    "\",method=\"POST\",path=\"" path "\",status_code=\"200\"} " n "\n"
+#define PLAIN "/v2/models/{model_name}/infer"
+#define EXACT "/v2/models/{model_name}/versions/{model_version}/infer"
+
+static void test_histogram(void **state)
+{
+    static const char rest[] = REST("/v2/health/live", "0.1", "50")
+        REST("/v2/health/live", "+Inf", "50") REST(PLAIN, "0.1", "3") REST(PLAIN, "+Inf", "4")
+            REST(EXACT, "0.1", "5.0") REST(EXACT, "+Inf", "6.0");
+    static const char own[] = "model_infer_request_duration_bucket{model=\"b\",le=\"0.5\"} 1\n"
+                              "model_infer_request_duration_bucket{model=\"b\",le=\"+Inf\"} 2\n";
+    static const char first[] =
+        "nv_inference_first_response_histogram_ms_bucket{model=\"c\",le=\"100\"} 8\n"
+        "nv_inference_first_response_histogram_ms_bucket{model=\"c\",le=\"+Inf\"} 9\n";
+    const struct driver *d = driver_find("v2");
+    struct histogram *h = mem_alloc(sizeof *h);
+    enum driver_timing what;
+    char all[4096];
+    struct http_answer a = answer_of(200, rest);
+    int64_t n_total = 0, n_good = 0;
+
+    (void)state;
+    assert_true(d->histogram(&a, "b", h, &what));
+    assert_int_equal(what, DRIVER_TIMES_SERVER);
+    assert_true(histogram_split(h, 0.1, &n_total, &n_good));
+    assert_true(n_total == 10 && n_good == 8); /* both ways of asking, nothing else */
+    http_answer_clear(&a);
+
+    (void)snprintf(all, sizeof(all), "%s%s%s", own, rest, first);
+    a = answer_of(200, all);
+    assert_true(d->histogram(&a, "b", h, &what));
+    assert_int_equal(what, DRIVER_TIMES_MODEL);
+    assert_true(histogram_split(h, 0.5, &n_total, &n_good) && n_total == 2 && n_good == 1);
+    assert_true(d->histogram(&a, "c", h, &what));
+    assert_int_equal(what, DRIVER_TIMES_FIRST_RESPONSE);
+    http_answer_clear(&a);
+
+    a = recorded("metrics_rest"); /* durations per path only, with and without a version */
+    assert_true(d->histogram(&a, "nope", h, &what));
+    assert_int_equal(what, DRIVER_TIMES_SERVER);
+    assert_int_equal(h->n_buckets, 15);
+    assert_true(histogram_split(h, 0.005, &n_total, &n_good) && n_total == 4 && n_good == 4);
+    http_answer_clear(&a);
+
+    a = recorded("metrics");
+    assert_false(d->histogram(&a, "fraud", h, &what));
+    http_answer_clear(&a);
+    free(h);
+}
+
 struct golden_case {
     const char *golden, *answer;
     bool is_same;
@@ -366,6 +470,7 @@ int main(void)
         cmocka_unit_test(test_recorded), cmocka_unit_test(test_conformance),
         cmocka_unit_test(test_urls),     cmocka_unit_test(test_bad_input),
         cmocka_unit_test(test_observe),  cmocka_unit_test(test_sample),
+        cmocka_unit_test(test_scrape),   cmocka_unit_test(test_histogram),
         cmocka_unit_test(test_golden),   cmocka_unit_test(test_words),
     };
 

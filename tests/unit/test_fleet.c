@@ -203,6 +203,16 @@ static int ask_for(struct world *w, const char *model, const char *version,
     return fleet_rollout_submit(w->store, &me, &ask, out, &w->e);
 }
 
+/* Refused unless nothing else is under way. */
+static int ask_alone(struct world *w, const char *version, struct rollout_answer *out)
+{
+    json_t *strategy CLEANUP(json_decref_ptr) = json_pack("{s:s}", "queue", "reject");
+    struct rollout_ask ask = {
+        .model = "fraud", .environment = "production", .version = version, .strategy = strategy};
+
+    return fleet_rollout_submit(w->store, &me, &ask, out, &w->e);
+}
+
 static int ask_back(struct world *w, const char *version, bool dry, struct rollout_answer *out)
 {
     struct rollout_ask ask = {.model = "fraud",
@@ -454,7 +464,7 @@ static void make_fleet(struct world *w)
 static void test_submit(void **state)
 {
     struct world *w = *state;
-    struct rollout_answer a;
+    static struct rollout_answer a;
     struct target_row t;
     char id[32];
     int64_t seq;
@@ -486,7 +496,7 @@ static void test_submit(void **state)
         strstr(doc_of(w, journal_path_rollout(&w->arena, id)), "\"environment\": \"production\""));
     assert_non_null(strstr(doc_of(w, journal_path_target(&w->arena, "production", "fraud")),
                            "\"serve_as\": \"fraud\""));
-    assert_refused(w, ask_for(w, "fraud", "2", &a), ERR_CONFLICT, id);
+    assert_refused(w, ask_alone(w, "2", &a), ERR_CONFLICT, id);
     assert_non_null(strstr(w->e.message, "t-1"));
     assert_refused(w, fleet_node_delete(w->store, &me, "production", "a", &w->e), ERR_CONFLICT, id);
 
@@ -503,7 +513,7 @@ static void test_submit(void **state)
 static void test_not_servable(void **state)
 {
     struct world *w = *state;
-    struct rollout_answer a;
+    static struct rollout_answer a;
 
     make_fleet(w);
     publish(w, "odd", "model.bin", "some bytes of nothing");
@@ -520,7 +530,7 @@ static void test_dry_run(void **state)
                               .version = "1",
                               .strategy = strategy,
                               .is_dry_run = true};
-    struct rollout_answer a;
+    static struct rollout_answer a;
     int64_t seq;
 
     make_fleet(w);
@@ -543,7 +553,7 @@ static void test_dry_run(void **state)
 static void test_commands(void **state)
 {
     struct world *w = *state;
-    struct rollout_answer a;
+    static struct rollout_answer a;
     struct reader r CLEANUP(reader_end) = {0};
     struct rollout_command *list;
     int64_t seq;
@@ -568,7 +578,7 @@ static void test_commands(void **state)
 static void test_rollback(void **state)
 {
     struct world *w = *state;
-    struct rollout_answer a, b;
+    static struct rollout_answer a, b;
     int64_t seq;
 
     make_fleet(w);
@@ -576,6 +586,8 @@ static void test_rollback(void **state)
     OK(w, ask_for(w, "fraud", "1", &a));
     end_rollout(w, a.id, ROLLOUT_SUCCEEDED);
     assert_refused(w, ask_back(w, NULL, false, &a), ERR_NOT_FOUND, "nothing to go back to");
+    /* Nothing holds a way back, so it leads only where one has been. */
+    assert_refused(w, ask_back(w, "2", false, &a), ERR_CONFLICT, "never live");
     OK(w, ask_for(w, "fraud", "2", &a));
 
     seq = last_seq(w); /* while a rollout is under way, it is aborted */
@@ -617,7 +629,7 @@ static void test_target(void **state)
 {
     struct world *w = *state;
     json_t *policy CLEANUP(json_decref_ptr) = NULL;
-    struct rollout_answer a;
+    static struct rollout_answer a;
     struct target_row t;
     int64_t seq;
 

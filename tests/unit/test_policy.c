@@ -9,7 +9,7 @@
 #include <cmocka.h>
 #include <string.h>
 
-#include "policy.h"
+#include "steps.h"
 
 static json_t *parse(const char *text)
 {
@@ -40,6 +40,47 @@ static void test_bad(void **state)
         {"{\"steps\":[{\"nodes\":1,\"bake\":\"soon\"}]}", "/steps/0/bake"},
         {"{\"steps\":[{\"nodes\":1,\"bake\":\"8d\"}]}", "/steps/0/bake"},
         {"{\"batch\":0}", "/batch"},
+        {"{\"batch\":\"0%\"}", "/batch"},
+        {"{\"batch\":\"101%\"}", "/batch"},
+        {"{\"batch\":\"25\"}", "/batch"},
+        {"{\"batch\":\"%\"}", "/batch"},
+        {"{\"batch\":\"2.5%\"}", "/batch"},
+        {"{\"max_unavailable\":\"-1%\"}", "/max_unavailable"},
+        {"{\"rollback_max_unavailable\":0}", "/rollback_max_unavailable"},
+        {"{\"steps\":[{\"weight\":\"100.01\"}]}", "/steps/0/weight"},
+        {"{\"steps\":[{\"weight\":\"1.234\"}]}", "/steps/0/weight"},
+        {"{\"steps\":[{\"weight\":12.5}]}", "/steps/0/weight"},
+        {"{\"steps\":[{\"weight\":\"20\"},{\"weight\":\"10\"}]}", "/steps/1/weight"},
+        {"{\"steps\":[{\"nodes\":1,\"bake\":\"5m\",\"max_bake\":\"1m\"}]}", "/steps/0/max_bake"},
+        {"{\"steps\":[{\"nodes\":1,\"approvals\":6}]}", "/steps/0/approvals"},
+        {"{\"approvals\":6}", "/approvals"},
+        {"{\"order_by\":\"\"}", "/order_by"},
+        {"{\"wave_by\":\"zone a\"}", "/wave_by"},
+        {"{\"holdback\":-1}", "/holdback"},
+        {"{\"bake\":\"5m\",\"max_bake\":\"1m\"}", "/max_bake"},
+        {"{\"on_insufficient\":\"ignore\"}", "/on_insufficient"},
+        {"{\"on_no_data\":\"promote\"}", "/on_no_data"},
+        {"{\"on_error\":\"rollback\"}", "/on_error"},
+        {"{\"residency\":\"all\"}", "/residency"},
+        {"{\"queue\":\"drop\"}", "/queue"},
+        {"{\"lost_after\":\"10ms\"}", "/lost_after"},
+        {"{\"failure_budget\":{\"failures\":3}}", "/failure_budget/window"},
+        {"{\"failure_budget\":{\"failures\":0,\"window\":\"1h\"}}", "/failure_budget/failures"},
+        {"{\"failure_budget\":{\"failures\":1,\"window\":\"1h\",\"of\":1}}", "/failure_budget/of"},
+        {"{\"prometheus\":\"localhost:9090\"}", "/prometheus"},
+        {"{\"gates\":[{\"kind\":\"promql\",\"max\":\"1\"}]}", "/gates/0/query"},
+        {"{\"gates\":[{\"kind\":\"promql\",\"query\":\"up\"}]}", "/gates/0/max"},
+        {"{\"gates\":[{\"kind\":\"metric\",\"max\":\"1\"}]}", "/gates/0/name"},
+        {"{\"gates\":[{\"kind\":\"metric\",\"name\":\"a b\",\"max\":\"1\"}]}", "/gates/0/name"},
+        {"{\"gates\":[{\"kind\":\"error-ratio\",\"ratio\":\"0.9\"}]}", "/gates/0/ratio"},
+        {"{\"gates\":[{\"kind\":\"error-ratio\",\"floor\":\"0.5\"}]}", "/gates/0/floor"},
+        {"{\"gates\":[{\"kind\":\"error-ratio\",\"quantile\":\"0.5\"}]}", "/gates/0/quantile"},
+        {"{\"gates\":[{\"kind\":\"latency\",\"max_ms\":\"5\"},{\"kind\":\"latency\",\"max_ms\":"
+         "\"9\"}"
+         "]}",
+         "/gates/1"},
+        {"{\"gates\":[{\"kind\":\"health\"},{\"kind\":\"golden\",\"name\":\"health\"}]}",
+         "/gates/1"},
         {"{\"max_unavailable\":0}", "/max_unavailable"},
         {"{\"min_healthy\":\"2h\"}", "/min_healthy"},
         {"{\"node_deadline\":\"0\"}", "/node_deadline"},
@@ -62,7 +103,7 @@ static void test_bad(void **state)
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         json_t *j CLEANUP(json_decref_ptr) = parse(cases[i].text);
-        struct policy p;
+        static struct policy p;
         struct err e = {0};
         if (policy_parse(j, "", &p, &e) != ERR_INVALID)
             fail_msg("%s was taken", cases[i].text);
@@ -75,7 +116,7 @@ static void test_suggestion(void **state)
 {
     (void)state;
     json_t *j CLEANUP(json_decref_ptr) = parse("{\"strategy\":\"canari\"}");
-    struct policy p;
+    static struct policy p;
     struct err e;
     assert_int_equal(policy_parse(j, "/policy", &p, &e), ERR_INVALID);
     assert_string_equal(e.pointer, "/policy/strategy");
@@ -85,7 +126,7 @@ static void test_suggestion(void **state)
 static void test_values(void **state)
 {
     (void)state;
-    struct policy p;
+    static struct policy p;
     struct err e;
     const char *text =
         "{\"strategy\":\"canary\",\"steps\":[{\"nodes\":1,\"bake\":\"1h30m\"},{\"percent\":50}],"
@@ -98,8 +139,8 @@ static void test_values(void **state)
     assert_int_equal(p.n_steps, 2);
     assert_int_equal(p.steps[0].bake_ms, 5400000);
     assert_int_equal(p.steps[1].percent, 50);
-    assert_int_equal(p.batch, 4);
-    assert_int_equal(p.max_unavailable, 2);
+    assert_int_equal(p.batch.n_nodes, 4);
+    assert_int_equal(p.max_unavailable.n_nodes, 2);
     assert_int_equal(p.min_healthy_ms, 1500);
     assert_int_equal(p.bake_ms, 0);
     assert_int_equal(p.gates[0].max_ppm, 12500);
@@ -108,8 +149,80 @@ static void test_values(void **state)
     assert_int_equal(p.gates[1].min_requests, 50);
     assert_int_equal(p.node_deadline_ms, 90000);
     assert_int_equal(p.step_deadline_ms, 120000);
-    assert_false(p.pauses_on_no_data);
+    assert_int_equal(p.on_no_data, CHOICE_IGNORE);
     assert_false(p.rolls_back);
+}
+
+static void test_new_values(void **state)
+{
+    (void)state;
+    static struct policy p;
+    struct err e;
+    const char *text =
+        "{\"strategy\":\"blue-green\",\"steps\":[{\"weight\":\"12.5\",\"bake\":\"5m\","
+        "\"max_bake\":\"30m\",\"approvals\":2},{\"percent\":50}],\"batch\":\"25%\","
+        "\"max_unavailable\":\"10%\",\"rollback_max_unavailable\":3,\"order_by\":\"rack\","
+        "\"wave_by\":\"zone\",\"wave_bake\":\"10m\",\"holdback\":1,\"on_insufficient\":\"promote\","
+        "\"on_no_data\":\"rollback\",\"on_error\":\"ignore\",\"residency\":\"both\",\"drain\":"
+        "\"9s\","
+        "\"preview\":\"1m\",\"teardown\":\"2m\",\"approvals\":1,\"queue\":\"reject\","
+        "\"unreachable_max\":2,\"lost_after\":\"90s\",\"repair_every\":\"1m\","
+        "\"failure_budget\":{\"failures\":3,\"window\":\"24h\"},"
+        "\"prometheus\":\"http://127.0.0.1:9090\",\"gates\":["
+        "{\"kind\":\"error-ratio\"},{\"kind\":\"slow-ratio\",\"quantile\":\"0.99\",\"report_only\":"
+        "true},"
+        "{\"kind\":\"promql\",\"name\":\"lag\",\"query\":\"sum(x{a=\\\"$canary\\\"})\","
+        "\"max\":\"0.25\",\"min\":\"-3\"},"
+        "{\"kind\":\"metric\",\"name\":\"sales\",\"min\":\"10\",\"for\":\"5m\"}]}";
+    assert_int_equal(policy_read(text, &p, &e), ERR_OK);
+    assert_int_equal(p.strategy, STRATEGY_BLUE_GREEN);
+    assert_int_equal(p.steps[0].weight_bp, 1250);
+    assert_int_equal(p.steps[0].n_nodes, 1);
+    assert_int_equal(p.steps[0].max_bake_ms, 1800000);
+    assert_int_equal(p.steps[0].n_approvals, 2);
+    assert_int_equal(p.steps[1].weight_bp, -1);
+    assert_int_equal(p.batch.percent, 25);
+    assert_int_equal(policy_amount_nodes(&p.batch, 10), 2);
+    assert_int_equal(policy_amount_nodes(&p.batch, 1), 1);
+    assert_int_equal(policy_max_unavailable(&p, 29, false), 2);
+    assert_int_equal(policy_max_unavailable(&p, 29, true), 3);
+    assert_string_equal(p.wave_by, "zone");
+    assert_int_equal(p.on_insufficient, CHOICE_PROMOTE);
+    assert_int_equal(p.on_no_data, CHOICE_ROLLBACK);
+    assert_int_equal(p.on_error, CHOICE_IGNORE);
+    assert_int_equal(p.residency, RESIDENCY_BOTH);
+    assert_int_equal(p.queue, QUEUE_REJECT);
+    assert_int_equal(p.n_failures_max, 3);
+    assert_int_equal(p.failures_window_ms, 86400000);
+    assert_string_equal(policy_text(&p, p.prometheus_at), "http://127.0.0.1:9090");
+    assert_int_equal(p.gates[0].ratio_ppm, 1500000);
+    assert_int_equal(p.gates[1].quantile_ppm, 990000);
+    assert_true(p.gates[1].is_report_only);
+    assert_string_equal(policy_text(&p, p.gates[2].query_at), "sum(x{a=\"$canary\"})");
+    assert_int_equal(p.gates[2].max_micro, 250000);
+    assert_int_equal(p.gates[2].min_micro, -3000000);
+    assert_string_equal(policy_gate_name(&p.gates[0]), "error-ratio");
+    assert_string_equal(policy_gate_name(&p.gates[3]), "sales");
+    assert_false(p.gates[3].has_max);
+    assert_int_equal(p.gates[3].for_ms, 300000);
+}
+
+/* Texts have a bounded place, and one too many is refused, not cut. */
+static void test_texts(void **state)
+{
+    (void)state;
+    static struct policy p;
+    char text[POLICY_TEXT_BYTES];
+    policy_default(&p);
+    assert_string_equal(policy_text(&p, 0), "");
+    memset(text, 'x', sizeof text);
+    text[1000] = '\0';
+    int first = policy_text_add(&p, text);
+    assert_true(first > 0);
+    assert_true(policy_text_add(&p, text) > first);
+    assert_int_equal(policy_text_add(&p, text), -1);
+    assert_int_equal(strlen(policy_text(&p, first)), 1000);
+    assert_string_equal(policy_text(&p, 4000), "");
 }
 
 static void test_round_trip(void **state)
@@ -118,14 +231,20 @@ static void test_round_trip(void **state)
     static const char *const texts[] = {
         "{}",
         "{\"bake\":\"1d1h1m1s1ms\"}",
+        "{\"strategy\":\"shadow\",\"batch\":\"7%\",\"failure_budget\":{\"failures\":2,"
+        "\"window\":\"1h\"},\"prometheus\":\"https://p\",\"order_by\":\"a/b\",\"holdback\":3,"
+        "\"gates\":[{\"kind\":\"promql\",\"query\":\"q\",\"min\":\"-0.000001\"},"
+        "{\"kind\":\"metric\",\"name\":\"m\",\"max\":\"7\",\"report_only\":true}]}",
+        "{\"strategy\":\"canary\",\"steps\":[{\"weight\":\"0.01\"},{\"weight\":\"100\","
+        "\"max_bake\":\"1h\",\"approvals\":1}],\"gates\":[]}",
         "{\"strategy\":\"all-at-once\",\"gates\":[]}",
         "{\"strategy\":\"canary\",\"steps\":[{\"percent\":1,\"bake\":\"7d\"}],"
         "\"gates\":[{\"kind\":\"error-rate\",\"max\":\"1\"},{\"kind\":\"latency\",\"max_ms\":\"0."
         "001\"}]}",
     };
     for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
-        struct policy p;
-        struct policy again;
+        static struct policy p;
+        static struct policy again;
         struct err e;
         struct buf first CLEANUP(buf_clear);
         struct buf second CLEANUP(buf_clear);
@@ -149,11 +268,11 @@ static void test_merge(void **state)
     json_t *none CLEANUP(json_decref_ptr) = parse("7");
     json_t *both CLEANUP(json_decref_ptr) = NULL;
     json_t *empty CLEANUP(json_decref_ptr) = NULL;
-    struct policy p;
+    static struct policy p;
     struct err e;
     assert_int_equal(policy_merge(base, over, &both, &e), ERR_OK);
     assert_int_equal(policy_parse(both, "", &p, &e), ERR_OK);
-    assert_int_equal(p.batch, 7);
+    assert_int_equal(p.batch.n_nodes, 7);
     assert_int_equal(p.bake_ms, 5000);
     assert_int_equal(json_integer_value(json_object_get(base, "batch")), 3);
     assert_int_equal(policy_merge(NULL, NULL, &empty, &e), ERR_OK);
@@ -164,64 +283,31 @@ static void test_merge(void **state)
 static void test_default(void **state)
 {
     (void)state;
-    struct policy p;
+    static struct policy p;
     struct err e;
     assert_int_equal(policy_read(NULL, &p, &e), ERR_OK);
     assert_int_equal(p.strategy, STRATEGY_ROLLING);
-    assert_int_equal(p.max_unavailable, 1);
+    assert_int_equal(p.max_unavailable.n_nodes, 1);
     assert_true(p.rolls_back);
-    assert_true(p.pauses_on_no_data);
+    assert_int_equal(p.on_no_data, CHOICE_PAUSE);
     policy_for_rollback(&p);
-    assert_int_equal(policy_n_steps(&p, 50), 1);
-    assert_int_equal(policy_step_bake_ms(&p, 50, 0), 0);
-    assert_int_equal(p.max_unavailable, 1);
-}
-
-/* Cumulative nodes per step, -1 at the end. */
-static void test_steps(void **state)
-{
-    (void)state;
-    static const struct {
-        const char *policy;
-        int n_nodes, steps[8];
-    } cases[] = {
-        {"{\"strategy\":\"rolling\"}", 3, {1, 2, 3, -1}},
-        {"{\"strategy\":\"rolling\",\"batch\":2}", 5, {2, 4, 5, -1}},
-        {"{\"strategy\":\"rolling\",\"batch\":10}", 5, {5, -1}},
-        {"{\"strategy\":\"all-at-once\"}", 5, {5, -1}},
-        {"{\"strategy\":\"canary\"}", 6, {1, 3, 6, -1}},
-        {"{\"strategy\":\"canary\"}", 1, {1, 1, 1, -1}},
-        /* The last step always reaches everybody. */
-        {"{\"strategy\":\"canary\",\"steps\":[{\"nodes\":1}]}", 4, {1, 4, -1}},
-        {"{\"strategy\":\"canary\",\"steps\":[{\"nodes\":9}]}", 4, {4, -1}},
-        {"{\"strategy\":\"canary\",\"steps\":[{\"percent\":1},{\"percent\":26}]}",
-         4,
-         {1, 2, 4, -1}},
-        /* No step is smaller than the one before. */
-        {"{\"strategy\":\"canary\",\"steps\":[{\"nodes\":2},{\"percent\":10}]}", 5, {2, 2, 5, -1}},
-    };
-    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        struct policy p;
-        struct err e;
-        int n = cases[i].n_nodes;
-        assert_int_equal(policy_read(cases[i].policy, &p, &e), ERR_OK);
-        int k = 0;
-        for (; k < policy_n_steps(&p, n); k++) {
-            if (policy_step_nodes(&p, n, k) != cases[i].steps[k])
-                fail_msg("%s: step %d has %d nodes", cases[i].policy, k,
-                         policy_step_nodes(&p, n, k));
-        }
-        assert_int_equal(cases[i].steps[k], -1);
-    }
+    struct arena a CLEANUP(arena_clear) = {0};
+    struct rollout_step *steps = NULL;
+    assert_int_equal(steps_make(&p, NULL, 50, &a, &steps), 1);
+    assert_int_equal(steps[0].bake_ms, 0);
+    assert_int_equal(p.max_unavailable.n_nodes, 1);
+    p.rollback_max_unavailable.percent = 50;
+    policy_for_rollback(&p);
+    assert_int_equal(policy_max_unavailable(&p, 10, false), 5);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_bad),    cmocka_unit_test(test_suggestion),
-        cmocka_unit_test(test_values), cmocka_unit_test(test_round_trip),
+        cmocka_unit_test(test_values), cmocka_unit_test(test_new_values),
+        cmocka_unit_test(test_texts),  cmocka_unit_test(test_round_trip),
         cmocka_unit_test(test_merge),  cmocka_unit_test(test_default),
-        cmocka_unit_test(test_steps),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

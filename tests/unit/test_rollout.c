@@ -32,8 +32,8 @@ static void test_terminal(void **state)
 {
     (void)state;
     static const enum rollout_phase terminal[] = {ROLLOUT_SUCCEEDED, ROLLOUT_ROLLED_BACK,
-                                                  ROLLOUT_HALTED, ROLLOUT_REJECTED,
-                                                  ROLLOUT_CANCELLED};
+                                                  ROLLOUT_HALTED,    ROLLOUT_REJECTED,
+                                                  ROLLOUT_CANCELLED, ROLLOUT_SUPERSEDED};
     int n = 0;
     for (int p = 0; p < ROLLOUT_PHASE_COUNT; p++)
         n += rollout_phase_is_terminal((enum rollout_phase)p);
@@ -127,10 +127,25 @@ static void fill(struct rollout_status *s, struct arena *a)
     snprintf(s->nodes[1].move.text, sizeof s->nodes[1].move.text, "load: no");
     s->nodes[1].has_failed = true;
     s->n_pauses = 1;
-    s->pauses[0] = (struct rollout_pause){PAUSE_NO_DATA, 4800, "no metrics"};
+    s->pauses[0] =
+        (struct rollout_pause){.reason = PAUSE_NO_DATA, .since_ms = 4800, .text = "no metrics"};
+    s->steps[0].weight_bp = -1;
+    s->steps[0].wave = "eu";
+    s->steps[1].max_bake_ms = 90000;
+    s->n_approvals = 1;
+    s->approvals = arena_alloc(a, sizeof s->approvals[0]);
+    s->approvals[0] = (struct rollout_approval){.step = 2, .actor = "t-9", .at_ms = 4100};
+    s->fault = ROLLOUT_FAULT_INFRASTRUCTURE;
+    s->weight_bp = -1;
+    s->way_back = (struct rollout_way_back){
+        .n_nodes = 1, .n_at_a_time = 1, .low_point = 1, .eta_ms = 9000, .needs_load = true};
     s->n_gates = 1;
-    s->gates[0] = (struct gate_result){
-        .kind = GATE_ERROR_RATE, .verdict = VERDICT_NO_DATA, .limit = 20000, .n_missing = 50};
+    s->gates = arena_alloc(a, sizeof s->gates[0]);
+    s->gates[0] = (struct gate_result){.kind = GATE_ERROR_RATE,
+                                       .name = "strict",
+                                       .verdict = VERDICT_NO_DATA,
+                                       .limit = 20000,
+                                       .n_missing = 50};
     snprintf(s->waiting, sizeof s->waiting, "paused");
 }
 
@@ -140,9 +155,9 @@ static void test_status(void **state)
     struct arena a CLEANUP(arena_clear) = {0};
     struct buf first CLEANUP(buf_clear);
     struct buf second CLEANUP(buf_clear);
-    struct rollout_status s;
-    struct rollout_status back;
-    struct rollout_status copy;
+    static struct rollout_status s;
+    static struct rollout_status back;
+    static struct rollout_status copy;
     struct err e;
     buf_init(&first, ROLLOUT_STATUS_MAX_BYTES);
     buf_init(&second, ROLLOUT_STATUS_MAX_BYTES);
@@ -158,6 +173,15 @@ static void test_status(void **state)
     assert_string_equal(back.pauses[0].text, "no metrics");
     assert_int_equal(back.gates[0].verdict, VERDICT_NO_DATA);
     assert_true(back.steps[0].is_promoted);
+    assert_int_equal(back.steps[0].weight_bp, -1);
+    assert_string_equal(back.steps[0].wave, "eu");
+    assert_null(back.steps[1].wave);
+    assert_int_equal(back.steps[1].max_bake_ms, 90000);
+    assert_string_equal(back.gates[0].name, "strict");
+    assert_string_equal(back.approvals[0].actor, "t-9");
+    assert_int_equal(back.fault, ROLLOUT_FAULT_INFRASTRUCTURE);
+    assert_int_equal(back.way_back.eta_ms, 9000);
+    assert_true(back.way_back.needs_load);
     rollout_status_copy(&back, &a, &copy);
     rollout_status_write(&copy, &second);
     assert_string_equal(buf_str(&first), buf_str(&second));
@@ -176,7 +200,9 @@ static void test_bad_status(void **state)
         "{\"step\":-1,\"pauses\":[],\"gates\":[],\"steps\":[],\"nodes\":[]}",
         "{\"pauses\":[],\"gates\":[],\"steps\":[],\"nodes\":[{}]}",
         "{\"pauses\":[],\"gates\":[],\"steps\":[],\"nodes\":[7]}",
-        "{\"pauses\":[{},{},{},{},{},{},{},{}],\"gates\":[],\"steps\":[],\"nodes\":[]}",
+        "{\"pauses\":[{},{},{},{},{},{},{},{},{},{},{},{},{},{}]}",
+        "{\"approvals\":7,\"pauses\":[],\"gates\":[],\"steps\":[],\"nodes\":[]}",
+        "{\"fault\":\"mine\",\"pauses\":[],\"gates\":[],\"steps\":[],\"nodes\":[]}",
     };
     for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
         struct arena a CLEANUP(arena_clear) = {0};
@@ -185,6 +211,38 @@ static void test_bad_status(void **state)
         if (rollout_status_read(texts[i], strlen(texts[i]), &a, &s, &e) != ERR_CORRUPT)
             fail_msg("%s was taken", texts[i]);
     }
+}
+
+/* What earlier programs stored is read as what it meant. */
+static void test_old_status(void **state)
+{
+    (void)state;
+    static const char text[] =
+        "{\"phase\":\"paused\",\"pauses\":[{\"reason\":\"no_data\",\"since_ms\":5,\"text\":\"x\"},"
+        "{\"reason\":\"gate\",\"text\":\"y\"}],\"gates\":[],\"steps\":[],\"nodes\":[]}";
+    struct arena a CLEANUP(arena_clear) = {0};
+    struct rollout_status s;
+    struct err e;
+    assert_int_equal(rollout_status_read(text, strlen(text), &a, &s, &e), ERR_OK);
+    assert_int_equal(s.pauses[0].reason, PAUSE_NO_DATA);
+    assert_int_equal(s.pauses[1].reason, PAUSE_GATE);
+    assert_int_equal(s.n_approvals, 0);
+}
+
+static void test_pause_names(void **state)
+{
+    (void)state;
+    for (int r = 0; r < PAUSE_REASON_COUNT; r++) {
+        enum pause_reason back = PAUSE_USER;
+        assert_true(pause_reason_by_name(pause_reason_name((enum pause_reason)r), &back));
+        assert_int_equal(back, r);
+        assert_null(strchr(pause_reason_name((enum pause_reason)r), '_'));
+    }
+    enum pause_reason r;
+    assert_false(pause_reason_by_name("lunch", &r));
+    assert_true(pause_is_lifted(PAUSE_METRICS_ERROR));
+    assert_false(pause_is_lifted(PAUSE_FREEZE));
+    assert_false(pause_is_lifted(PAUSE_APPROVAL));
 }
 
 static void test_commands(void **state)
@@ -203,6 +261,10 @@ static void test_commands(void **state)
         {ROLLOUT_ROLLING_BACK, COMMAND_RESUME, 0, ERR_CONFLICT},
         {ROLLOUT_ROLLING_BACK, COMMAND_ABORT, 0, ERR_OK},
         {ROLLOUT_ROLLBACK_STUCK, COMMAND_PROMOTE_FULL, 0, ERR_CONFLICT},
+        {ROLLOUT_ROLLBACK_STUCK, COMMAND_HALT, 0, ERR_OK},
+        {ROLLOUT_ROLLING_BACK, COMMAND_EXTEND, 0, ERR_CONFLICT},
+        {ROLLOUT_SUPERSEDED, COMMAND_APPROVE, 0, ERR_CONFLICT},
+        {ROLLOUT_RUNNING, COMMAND_RESUME, 0, ERR_OK},
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         struct rollout_status s = {.phase = cases[i].phase, .step = 2, .n_steps = 3};
@@ -210,6 +272,21 @@ static void test_commands(void **state)
         assert_int_equal(rollout_command_check(&s, cases[i].verb, cases[i].expected, &e),
                          cases[i].code);
     }
+}
+
+/* A resume that could end nothing is refused, with what it waits for. */
+static void test_resume_of_a_freeze(void **state)
+{
+    (void)state;
+    struct rollout_status s = {.phase = ROLLOUT_PAUSED, .step = 1, .n_steps = 1, .n_pauses = 1};
+    struct err e;
+    s.pauses[0].reason = PAUSE_FREEZE;
+    snprintf(s.waiting, sizeof s.waiting, "paused (freeze): release week");
+    assert_int_equal(rollout_command_check(&s, COMMAND_RESUME, 0, &e), ERR_CONFLICT);
+    assert_non_null(strstr(e.message, "release week"));
+    assert_int_equal(rollout_command_check(&s, COMMAND_ABORT, 0, &e), ERR_OK);
+    s.pauses[0].reason = PAUSE_CAPACITY; /* may be lifted by name */
+    assert_int_equal(rollout_command_check(&s, COMMAND_RESUME, 0, &e), ERR_OK);
 }
 
 static void test_api(void **state)
@@ -240,7 +317,7 @@ static void test_api(void **state)
     assert_string_equal(json_string_value(json_object_get(second, "state")), "failed");
     assert_string_equal(json_string_value(json_object_get(
                             json_array_get(json_object_get(j, "pauses"), 0), "reason")),
-                        "no_data");
+                        "no-data");
 }
 
 static void test_document(void **state)
@@ -269,10 +346,17 @@ static void test_document(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_terminal),   cmocka_unit_test(test_reachable),
-        cmocka_unit_test(test_names),      cmocka_unit_test(test_status),
-        cmocka_unit_test(test_bad_status), cmocka_unit_test(test_commands),
-        cmocka_unit_test(test_api),        cmocka_unit_test(test_document),
+        cmocka_unit_test(test_terminal),
+        cmocka_unit_test(test_reachable),
+        cmocka_unit_test(test_names),
+        cmocka_unit_test(test_status),
+        cmocka_unit_test(test_bad_status),
+        cmocka_unit_test(test_old_status),
+        cmocka_unit_test(test_pause_names),
+        cmocka_unit_test(test_commands),
+        cmocka_unit_test(test_resume_of_a_freeze),
+        cmocka_unit_test(test_api),
+        cmocka_unit_test(test_document),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

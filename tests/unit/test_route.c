@@ -163,7 +163,9 @@ static void test_real_table(void **state)
     assert_true(router_count(r) > 40);
     for (size_t i = 0; i < router_count(r); i++) {
         const struct route *row = router_row(r, i);
-        bool is_change = row->method != METHOD_GET;
+        /* Logging in and out, and judging anew what is stored, change nothing of the registry. */
+        bool is_change = row->method != METHOD_GET && !strstr(row->pattern, "/session") &&
+                         !strstr(row->pattern, "/analysis/replay");
         if (is_change && (row->permission == PERM_READ || row->permission == PERM_PUBLIC))
             fail_msg("%s %s changes things for readers", method_name(row->method), row->pattern);
     }

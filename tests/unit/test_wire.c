@@ -72,6 +72,8 @@ static bool serve(int fd, const char *request)
         say(fd, "302 Found\r\nLocation: /echo", "");
     else if (strstr(request, " /big") != NULL)
         say_big(fd);
+    else if (strstr(request, " /later") != NULL)
+        say(fd, "503 Later\r\nRetry-After: 7", "");
     else if (strstr(request, " /fail") != NULL)
         say(fd, "500 Oh", "{\"error\":\"no\"}");
     else if (strstr(request, " /headers") != NULL)
@@ -255,6 +257,49 @@ static void test_not_sent(void **state)
     wire_free(w);
 }
 
+/* What webhooks ask for: long answers are cut, inner networks can be left out, waits are told. */
+static void test_webhook_manners(void **state)
+{
+    struct peer *p = *state;
+    char url[100];
+    struct http_call call = {.method = "GET",
+                             .url = url,
+                             .timeout_ms = 10000,
+                             .max_answer_bytes = 1000,
+                             .may_cut = true};
+    struct http_answer a;
+    struct wire *w;
+    struct err e;
+    int before;
+
+    assert_int_equal(wire_new(&w, &e), ERR_OK);
+    (void)snprintf(url, sizeof(url), "http://127.0.0.1:%d/big", p->port);
+    a = call_one(w, &call, now_ms() + 20000);
+    assert_int_equal(a.outcome, HTTP_ANSWERED);
+    assert_int_equal(a.status, 200);
+    assert_true(a.body_len <= 1000);
+    http_answer_clear(&a);
+    (void)snprintf(url, sizeof(url), "http://127.0.0.1:%d/later", p->port);
+    a = call_one(w, &call, now_ms() + 20000);
+    assert_int_equal(a.status, 503);
+    assert_int_equal(a.retry_after_ms, 7000);
+    http_answer_clear(&a);
+    before = p->n_connections;
+    call.refuses_private = true;
+    static const char *const hosts[] = {
+        "127.0.0.1",  "127.8.8.8", "10.1.2.3",  "172.16.0.1",        "172.31.9.9", "192.168.1.1",
+        "100.64.0.1", "[::1]",     "[fd00::1]", "[::ffff:10.0.0.1]", "0.0.0.0",    "localhost"};
+    for (size_t i = 0; i < ARRAY_LEN(hosts); i++) {
+        (void)snprintf(url, sizeof(url), "http://%s:%d/echo", hosts[i], p->port);
+        a = call_one(w, &call, now_ms() + 20000);
+        if (a.outcome != HTTP_NOT_SENT || a.took_ms > 1000)
+            fail_msg("%s: outcome %d after %d ms", hosts[i], (int)a.outcome, (int)a.took_ms);
+        http_answer_clear(&a);
+    }
+    assert_int_equal(p->n_connections, before);
+    wire_free(w);
+}
+
 /* A deadline that is over, and one that comes before the call's own timeout. */
 static void test_deadline(void **state)
 {
@@ -382,9 +427,13 @@ static void test_wake(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_outcomes), cmocka_unit_test(test_not_sent),
-        cmocka_unit_test(test_deadline), cmocka_unit_test(test_many),
-        cmocka_unit_test(test_wake),     cmocka_unit_test(test_request_bytes),
+        cmocka_unit_test(test_webhook_manners),
+        cmocka_unit_test(test_outcomes),
+        cmocka_unit_test(test_not_sent),
+        cmocka_unit_test(test_deadline),
+        cmocka_unit_test(test_many),
+        cmocka_unit_test(test_wake),
+        cmocka_unit_test(test_request_bytes),
     };
 
     return cmocka_run_group_tests(tests, start_peer, stop_peer);

@@ -1,5 +1,6 @@
 """The dashboard's build: the same sources give the same bytes, and those bytes are what the server serves
 with the page's headers, from its own binary."""
+import gzip
 import hashlib
 import pathlib
 import re
@@ -36,15 +37,37 @@ class Build(harness.ServerCase):
             cls.addClassCleanup(folder.cleanup)
             cls.builds.append(build(folder.name))
 
-    def fetch(self, path):
-        with urllib.request.urlopen(f"{self.server.url}{path}", timeout=30) as answer:
+    def fetch(self, path, headers=None):
+        with urllib.request.urlopen(urllib.request.Request(self.server.url + path, headers=headers or {}),
+                                    timeout=30) as answer:
             return answer.headers, answer.read()
 
     def test_two_builds_are_equal(self):
         digests = [{name: hashlib.sha256(data).hexdigest() for name, data in files.items()}
                    for files in self.builds]
-        self.assertEqual({"app.css", "app.js", "icon.svg", "index.html"}, set(digests[0]))
         self.assertEqual(digests[0], digests[1])
+        names = {re.sub(r"-[A-Z2-7]{8}\.", "-HASH.", name) for name in digests[0]}
+        packed = {"app.css", "app.js", "theme.js", "chunk-HASH.js", "late-HASH.js"}
+        self.assertEqual(names, packed | {name + ".gz" for name in packed} | {"icon.svg", "index.html"})
+
+    def test_packed_files(self):
+        for name, data in self.builds[0].items():
+            if name.endswith(".gz"):
+                with self.subTest(name):
+                    self.assertEqual(gzip.decompress(data), self.builds[0][name[:-3]])
+                    headers, body = self.fetch("/" + name[:-3], {"Accept-Encoding": "gzip, br"})
+                    self.assertEqual((headers["Content-Encoding"], headers["Vary"], body), ("gzip", "Accept-Encoding", data))
+
+    def test_caching(self):
+        """Files that are named by their content for a year; the others are asked for each time."""
+        for name in self.builds[0]:
+            if not name.endswith(".gz"):
+                with self.subTest(name):
+                    headers, _ = self.fetch("/" + name)
+                    is_hashed = re.search(r"-[A-Z2-7]{8}\.js$", name) is not None
+                    self.assertEqual(headers["Cache-Control"], "public, max-age=31536000, immutable" if is_hashed
+                                     else "no-cache")
+                    self.assertTrue(headers["ETag"])
 
     def test_the_server_serves_this_build(self):
         for name, data in self.builds[0].items():

@@ -1,81 +1,109 @@
-// The public API as the page uses it: types of what it reads, calls with ETag, the session's token.
+// The public API as the page uses it: types of what it reads, and calls with ETag, `?at=` and the session's CSRF word.
 import { signal } from "@preact/signals";
+import { at } from "./router";
 
-export interface Model { name: string; description?: string; updated: string; latest?: number; n_versions: number;
-  tags: Record<string, string>; aliases: Record<string, number>; live: Record<string, number> }
+export type Words = Record<string, string>;
+export interface Model { name: string; description?: string; created: string; updated: string; latest?: number; n_versions: number;
+  tags: Words; aliases: Record<string, number>; live: Record<string, number> }
+export interface File { path: string; size: number; sha256: string }
 export interface Version { model: string; version: number; content: string; format: string; size: number;
   n_files: number; created: string; created_by: string; description?: string; aliases: string[]; live: string[];
-  tags: Record<string, string>; metrics: Record<string, string>; params?: Record<string, string>;
-  lineage?: Record<string, string>; files?: { path: string; size: number; sha256: string }[] }
-export interface Environment { name: string; n_nodes: number }
+  tags: Words; metrics: Words; params?: Words; lineage?: Words; files?: File[] }
+export interface Environment { name: string; position: number; policy: Record<string, unknown>; n_nodes: number; created: string }
 export interface Served { model: string; serve_as: string; version?: number; ready: boolean }
-export interface Node { name: string; environment: string; driver: string; admin_url: string; reachable: boolean;
-  since?: string; detail?: string; serving: Served[]; unmanaged: string[]; busy?: string }
+export interface Node { name: string; environment: string; driver: string; admin_url: string; infer_url?: string; metrics_url?: string; root?: string;
+  delivery?: string; labels: Words; reachable: boolean; since?: string; seen?: string; detail?: string; serving: Served[]; unmanaged?: string[]; busy?: string;
+  cordon?: { kind: string; by: string; reason?: string; since: string; is_drained?: boolean; waiting?: string; note?: string }; started?: string; restarts?: number; restarted?: string;
+  lease?: { lasts: string; by: string; renewed: string; ends: string }; drifted?: { model: string; text: string; since: string }[]; probe?: Probe; next_retry?: string;
+  operations?: { action: string; model?: string; version?: number; state: string; attempt?: number; started: string; ended?: string; text?: string; rollout?: string }[] }
+export interface Probe { probed?: string; ok?: boolean; reachable?: boolean; ready?: boolean; server?: { name?: string; version?: string }; control?: string; models?: unknown[]; problems?: (string | { text?: string; gate?: string; fix?: string })[];
+  metrics?: Record<string, unknown>; root?: { path?: string; free_bytes?: number; readable?: boolean; writable?: boolean; same_filesystem?: boolean } }
 export interface TargetNode { node: string; version?: number; wanted?: number; ready: boolean; state: string }
-export interface Target { model: string; environment: string; serve_as: string; live?: number; last_good?: number;
-  rollout?: string; nodes: TargetNode[] }
-export interface Gate { kind: string; verdict: string; text: string; n_requests?: number; n_failures?: number }
-export interface Step { n_nodes: number; bake: string; phase: string; started?: string; ended?: string; verdict?: string }
-export interface RolloutNode { node: string; version?: number; wanted?: number; state: string; text?: string; attempt?: number }
+export interface Target { model: string; environment: string; serve_as: string; live?: number; last_good?: number; generation?: number;
+  effective_policy?: Record<string, unknown>; rollout?: string; nodes: TargetNode[] }
+export interface Gate { name?: string; kind: string; verdict: string; text: string; report_only?: boolean; n_requests?: number; n_failures?: number;
+  n_base_requests?: number; n_base_failures?: number; n_missing?: number; value?: number; limit?: number; log_e?: number; log_e_fail?: number; log_pass?: number;
+  log_pass_at?: number; n_to_fail?: number; n_to_pass?: number; phi?: number }
+export interface Step { n_nodes: number; bake: string; max_bake?: string; phase: string; started?: string; ended?: string; verdict?: string; weight?: string;
+  wave?: string; mirrored?: boolean; approvals?: number }
+export interface RolloutNode { node: string; version?: number; wanted?: number; state: string; text?: string; attempt?: number; weight?: string; wave?: string;
+  sessions?: number; next?: string }
+export interface WayBack { n_nodes: number; n_at_a_time?: number; low_point?: number; eta?: string; needs_load?: boolean; order?: string[] }
 export interface Rollout { id: string; model: string; environment: string; from?: number; to: number; kind: string;
-  phase: string; step: number; n_steps: number; step_phase?: string; revision: number; actor: string; reason?: string;
-  created: string; ended?: string; waiting?: string; unblock?: string; outcome?: string;
-  strategy?: { strategy: string; gates?: { kind: string; min_requests?: number }[] }; steps?: Step[];
-  pauses?: { reason: string; since: string; text: string }[]; gates?: Gate[]; nodes?: RolloutNode[] }
-export interface Change { seq: number; time: string; actor: string; kind: string; object: string; reason?: string;
-  message: string }
-export interface Me { actor: string; name: string; role: string; models: string }
+  phase: string; step: number; n_steps: number; step_phase?: string; revision: number; generation?: number; actor: string; reason?: string;
+  created: string; updated?: string; ended?: string; waiting?: string; unblock?: string; outcome?: string; cause?: string; deadline?: string; bake_until?: string;
+  weight?: { wanted?: string; set?: string }; traffic?: { router: string; seen?: string; nodes: { node: string; share?: string; wanted?: string; up?: boolean; mirrored?: boolean; requests?: number; errors?: number }[] }[]; way_back?: WayBack; fault?: string; weight_bp?: number; approvals?: { actor: string; step?: number; time?: string }[];
+  strategy?: { strategy: string; gates?: { kind: string; name?: string; min_requests?: number }[] } & Record<string, unknown>; steps?: Step[];
+  pauses?: { reason: string; since: string; text: string; actor?: string; until?: string }[]; gates?: Gate[]; nodes?: RolloutNode[]; queue_position?: number; set?: string }
+export interface Tally { n_nodes: number; n_unreachable: number; n_cordoned: number }
+export interface TargetTally { model: string; serve_as: string; live?: number; last_good?: number; rollout?: string; versions: { version?: number; n_nodes: number }[]; n_unreachable: number }
+export interface Summary extends Tally { environment: string; labels: string[]; groups?: (Tally & { value?: string })[]; targets: TargetTally[] }
+export interface Change { seq: number; time: string; actor: string; kind: string; object: string; reason?: string; message: string; commit?: string }
+export interface Me { actor: string; name: string; role: string; models: string; csrf?: string }
 export interface List<T> { items: T[]; next?: string }
 
 export class Problem extends Error {
-  constructor(readonly status: number, readonly code: string, message: string) { super(message); }
+  constructor(readonly status: number, readonly code: string, message: string, readonly pointer = "", readonly request = "") { super(message); }
 }
 
-const KEY = "mreg-token";
-export const token = signal(sessionStorage.getItem(KEY) ?? "");
-export const lastAnswer = signal(0); // time of the server's last answer, for the live indicator
-export const me = signal<Me | undefined>(undefined);
+export const me = signal<Me | null | undefined>(undefined); // undefined: not asked yet; null: nobody
+export const lastAnswer = signal(0); // time of the server's last answer
 export const notice = signal(""); // why the session ended, for the login form
 
 // Last answer per path with its ETag: an unchanged page costs a 304.
 const cache = new Map<string, { etag: string; body: unknown }>();
+export const forget = () => cache.clear();
 
-export function setToken(text: string) {
-  token.value = text;
-  me.value = undefined;
-  cache.clear();
-  if (text) sessionStorage.setItem(KEY, text);
-  else sessionStorage.removeItem(KEY);
+// Pages ask as of the time in the URL; the rows of the API that know times are marked so by their callers.
+export const asOf = (path: string) => at.value ? `${path}${path.includes("?") ? "&" : "?"}at=${encodeURIComponent(at.value)}` : path;
+
+// Several parts of a page that ask the same at once share one request.
+const running = new Map<string, Promise<unknown>>();
+export function get<T>(path: string): Promise<T> {
+  let answer = running.get(path);
+  if (!answer) {
+    answer = fetchOne(path).finally(() => running.delete(path));
+    running.set(path, answer);
+  }
+  return answer as Promise<T>;
 }
 
-// `as` tries another token than the session's: the login form asks before it keeps one.
-export async function get<T>(path: string, as = token.value): Promise<T> {
+async function fetchOne(path: string): Promise<unknown> {
   const known = cache.get(path);
-  const headers: Record<string, string> = { Authorization: `Bearer ${as}` };
-  if (known) headers["If-None-Match"] = known.etag;
-  const answer = await fetch("/api/v1" + path, { headers, cache: "no-store" });
+  const answer = await fetch("/api/v1" + path, { headers: known ? { "If-None-Match": known.etag } : {}, cache: "no-store", credentials: "same-origin" });
   lastAnswer.value = Date.now();
-  if (answer.status === 304 && known) return known.body as T;
+  if (answer.status === 304 && known) return known.body;
   const body = await read(answer);
   const etag = answer.headers.get("ETag");
+  cache.delete(path);
   if (etag) cache.set(path, { etag, body });
-  return body as T;
+  if (cache.size > 300) cache.delete(cache.keys().next().value!); // the oldest
+  return body;
 }
 
-export async function post<T>(path: string, body: unknown): Promise<T> {
-  const headers = { Authorization: `Bearer ${token.value}`, "Content-Type": "application/json",
-    "Idempotency-Key": crypto.randomUUID?.() ?? String(Math.random()).slice(2) };
-  return (await read(await fetch("/api/v1" + path, { method: "POST", headers, body: JSON.stringify(body) }))) as T;
+export async function send<T>(method: string, path: string, body?: unknown): Promise<T> {
+  const headers: Record<string, string> = { "Idempotency-Key": crypto.randomUUID?.() ?? String(Math.random()).slice(2) };
+  if (me.value?.csrf) headers["Mreg-Csrf"] = me.value.csrf;
+  if (body !== undefined) headers["Content-Type"] = "application/json";
+  const answer = await fetch("/api/v1" + path, { method, headers, credentials: "same-origin", body: body === undefined ? (method === "DELETE" ? undefined : "{}") : JSON.stringify(body) });
+  return (await read(answer)) as T;
 }
+export const post = <T>(path: string, body?: unknown) => send<T>("POST", path, body);
 
 async function read(answer: Response): Promise<unknown> {
   const text = await answer.text();
   let body: Record<string, unknown> = {};
   try { body = text ? JSON.parse(text) : {}; } catch { /* not JSON: the status tells */ }
   if (answer.ok) return body;
-  if (answer.status === 401 && token.value) {
-    notice.value = "The server no longer takes this token.";
-    setToken("");
+  if (answer.status === 401 && me.value) {
+    notice.value = "The session has ended. Log in again.";
+    me.value = null;
+    forget();
   }
-  throw new Problem(answer.status, String(body.code ?? answer.status), String(body.detail ?? answer.statusText));
+  throw new Problem(answer.status, String(body.code ?? answer.status), String(body.detail ?? answer.statusText), String(body.pointer ?? ""), String(body.request_id ?? ""));
 }
+
+// What a role may do, as the server's table has it; the page only hides what the server would refuse.
+type Permission = "push" | "deploy" | "approve" | "audit" | "admin";
+const ROLES: Record<string, Permission[]> = { pusher: ["push"], deployer: ["deploy"], approver: ["deploy", "approve"], auditor: ["audit"], admin: ["push", "deploy", "approve", "audit", "admin"] };
+export const may = (what: Permission) => (ROLES[me.value?.role ?? ""] ?? []).includes(what);

@@ -1,88 +1,53 @@
-// The shell: login, navigation, and which page a path shows.
-import { render } from "preact";
+// The start: who is logged in, and which page a path shows.
+import { type JSX, render } from "preact";
 import { useEffect, useState } from "preact/hooks";
-import { type Me, Problem, get, lastAnswer, me, notice, setToken, token } from "./api";
-import { ModelPage, Models, VersionPage } from "./models";
-import { Nodes } from "./nodes";
-import { Overview } from "./overview";
-import { RolloutPage, Rollouts } from "./rollouts";
+import { me } from "./api";
+import { Approvals } from "./pages/approvals";
+import { Models } from "./pages/models";
+import { Nodes } from "./pages/nodes";
+import { Overview } from "./pages/overview";
+import { RolloutPage } from "./pages/rollout";
+import { Rollouts } from "./pages/rollouts";
 import { path, segments } from "./router";
+import { Login, ask } from "./session";
+import { Frame } from "./shell";
 
-function Login() {
-  const [fault, setFault] = useState(notice.value);
-  const enter = async (text: string) => {
-    try {
-      const who = await get<Me>("/whoami", text.trim());
-      notice.value = "";
-      setToken(text.trim());
-      me.value = who;
-    } catch (error) {
-      setFault(error instanceof Problem ? error.message : "The server cannot be reached.");
-    }
-  };
-  return <main id="main" tabIndex={-1}><form class="panel login" onSubmit={(event) => {
-    event.preventDefault();
-    void enter(String(new FormData(event.currentTarget).get("token") ?? ""));
-  }}>
-    <h1>mreg</h1>
-    <label for="token">Token</label>
-    <input id="token" name="token" type="password" autocomplete="current-password" required placeholder="mrg_…" />
-    {fault && <p class="note bad" role="alert">{fault}</p>}
-    <button class="strong">Log in</button>
-    <p class="lede">The first token is in <code>admin.token</code> in the server's data folder. It is kept in this tab only.</p>
-  </form></main>;
+type LatePages = typeof import("./late");
+let loaded: LatePages | undefined;
+// A page of late.tsx; the first one takes a moment.
+function Late({ show }: { show: (pages: LatePages) => JSX.Element }) {
+  const [pages, set] = useState(loaded);
+  const [fault, setFault] = useState(false);
+  useEffect(() => { if (!pages) import("./late").then((all) => { loaded = all; set(all); }, () => setFault(true)); }, []);
+  if (fault) return <p class="note bad" role="alert">This page could not be loaded. Reload it once the server is back.</p>;
+  return pages ? show(pages) : <p class="lede" role="status">Loading…</p>;
 }
 
-function Live() {
-  const [now, setNow] = useState(Date.now());
-  useEffect(() => { const timer = setInterval(() => setNow(Date.now()), 5000); return () => clearInterval(timer); }, []);
-  const age = lastAnswer.value ? now - lastAnswer.value : 0;
-  return age > 15_000 ? <span class="live stale" role="status">no answer for {Math.round(age / 1000)} s</span> : <span class="live">live</span>;
-}
-
-const THEMES = ["system", "light", "dark"];
-function Theme() {
-  const [theme, set] = useState(localStorage.getItem("mreg-theme") ?? "system");
-  useEffect(() => {
-    localStorage.setItem("mreg-theme", theme);
-    if (theme === "system") delete document.documentElement.dataset.theme;
-    else document.documentElement.dataset.theme = theme;
-  }, [theme]);
-  return <select aria-label="Theme" value={theme} onChange={(event) => set(event.currentTarget.value)}>{THEMES.map((t) => <option key={t}>{t}</option>)}</select>;
-}
-
-const NAV: [string, string][] = [["/", "Overview"], ["/models", "Models"], ["/rollouts", "Rollouts"], ["/nodes", "Nodes"]];
-
+// The room, what in it, and its part: /models/fraud/versions/3/files.
 function page() {
-  const [room, name, sub, number] = segments();
+  const [room, name, sub, number, end = ""] = segments();
   if (!room) return <Overview />;
   if (room === "models" && !name) return <Models />;
-  if (room === "models" && sub === "versions" && number) return <VersionPage name={name!} number={number} />;
-  if (room === "models") return <ModelPage name={name!} />;
-  if (room === "rollouts" && name) return <RolloutPage id={name} />;
-  if (room === "rollouts") return <Rollouts />;
-  if (room === "nodes") return <Nodes only={name} />;
-  return <><h1>No such page</h1><p class="lede"><a href="/">Back to the overview</a></p></>;
+  if (room === "rollouts") return name ? <RolloutPage id={name} /> : <Rollouts />;
+  if (room === "nodes" && !sub) return <Nodes only={name} />;
+  if (room === "approvals") return <Approvals />;
+  return <Late key={room} show={(late) => {
+    if (room === "models" && sub === "versions" && number) return end === "promote" ? <late.PlanPage name={name!} number={number} /> : <late.VersionPage name={name!} number={number} part={end} />;
+    if (room === "models") return sub === "compare" ? <late.Compare name={name!} /> : <late.ModelPage name={name!} part={sub ?? ""} />;
+    if (room === "nodes") return <late.NodePage environment={name!} name={sub!} />;
+    if (room === "environments") return name ? <late.EnvironmentPage name={name} part={sub ?? ""} /> : <late.Environments />;
+    if (room === "history") return <late.History />;
+    if (room === "admin") return <late.Admin part={name ?? ""} />;
+    if (room === "help") return <late.Help />;
+    return <><h1>No such page</h1><p class="lede">The address may be mistyped. <a href="/">Back to the overview</a></p></>;
+  }} />;
 }
 
 function App() {
-  const here = "/" + (segments()[0] ?? "");
+  useEffect(() => { void ask().catch(() => { me.value = null; }); }, []);
   useEffect(() => { document.title = [...segments()].reverse().concat("mreg").join(" · "); }, [path.value]);
-  useEffect(() => {
-    if (token.value && !me.value) get<Me>("/whoami").then((who) => { me.value = who; }, () => undefined);
-  }, [token.value]);
-  if (!token.value) return <Login />;
-  return <>
-    <a class="skip" href="#main">Skip to the content</a>
-    <header class="top">
-      <a class="brand" href="/"><img src="/icon.svg" alt="" width="20" height="20" />mreg</a>
-      <nav aria-label="Rooms">{NAV.map(([to, label]) => <a key={to} href={to} aria-current={here === to ? "page" : undefined}>{label}</a>)}</nav>
-      <Live />{me.value && <span class="who" title={me.value.actor}>{me.value.name} ({me.value.role})</span>}<Theme /><button onClick={() => setToken("")}>Log out</button>
-    </header>
-    <main id="main" tabIndex={-1}>{page()}</main>
-  </>;
+  if (me.value === undefined) return null;
+  return me.value ? <Frame>{page()}</Frame> : <Login />;
 }
 
-const theme = localStorage.getItem("mreg-theme");
-if (theme && theme !== "system") document.documentElement.dataset.theme = theme;
 render(<App />, document.getElementById("app")!);

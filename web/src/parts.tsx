@@ -1,56 +1,20 @@
-// Pieces that every page uses: loading by polling, times, badges, tables.
+// Pieces that every page uses: what is loading or failed, badges, tables, commands to copy.
 import type { ComponentChildren } from "preact";
-import { useEffect, useState } from "preact/hooks";
+import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import { Problem } from "./api";
+import type { Load } from "./live";
+import { path, query, withQuery } from "./router";
 
-// Loads now and then again: every `ms` while the page is seen, each minute while hidden, slower after errors.
-export function useLoad<T>(load: () => Promise<T>, ms: number, key: string): { data?: T; error?: Error; again: () => void } {
-  const [state, set] = useState<{ key: string; data?: T; error?: Error }>({ key });
-  const [turn, setTurn] = useState(0);
-  useEffect(() => {
-    let timer = 0, failures = 0, stopped = false, running = false;
-    const tick = async () => {
-      if (running) return;
-      running = true;
-      try {
-        const data = await load();
-        failures = 0;
-        if (!stopped) set({ key, data });
-      } catch (error) {
-        failures++;
-        if (!stopped) set((old) => ({ key, data: old.key === key ? old.data : undefined, error: error as Error }));
-      }
-      running = false;
-      if (stopped) return;
-      const base = document.hidden ? 60_000 : Math.min(ms * 2 ** failures, 60_000);
-      timer = window.setTimeout(tick, base * (0.9 + Math.random() * 0.2));
-    };
-    const seen = () => { if (!document.hidden) { clearTimeout(timer); void tick(); } };
-    document.addEventListener("visibilitychange", seen);
-    void tick();
-    return () => { stopped = true; clearTimeout(timer); document.removeEventListener("visibilitychange", seen); };
-  }, [key, turn]);
-  const fresh = state.key === key ? state : { data: undefined, error: undefined };
-  return { data: fresh.data, error: fresh.error, again: () => setTurn((n) => n + 1) };
-}
-
-export function Loaded<T>(props: { of: { data?: T; error?: Error; again: () => void }; children: (data: T) => ComponentChildren }) {
+export function Loaded<T>(props: { of: Load<T>; children: (data: T) => ComponentChildren }) {
   const { data, error, again } = props.of;
   const missing = error instanceof Problem && (error.status === 404 || error.status === 403);
   return <>
     {missing && <h1>{error.status === 404 ? "Nothing here" : "No access"}</h1>}
-    {error && <p class="note bad" role="alert">{error.message} {missing ? <a href="/">Back to the overview</a> : <button onClick={again}>Try again</button>}</p>}
+    {error && <p class="note bad" role="alert">{error instanceof TypeError ? "The server cannot be reached; what you see may be old." : error.message}
+      {error instanceof Problem && error.request && <small> (request {error.request})</small>}{" "}
+      {missing ? <a href="/">Back to the overview</a> : <button class="quiet" onClick={again}>Try again</button>}</p>}
     {data !== undefined && !missing ? props.children(data) : !error && <p class="lede" role="status">Loading…</p>}
   </>;
-}
-
-const UNITS: [number, string][] = [[86400, "d"], [3600, "h"], [60, "min"], [1, "s"]];
-// "3 min ago", or with `span` the bare "3 min".
-export function Ago({ at, span }: { at?: string; span?: boolean }) {
-  if (!at) return <>–</>;
-  const seconds = Math.max(0, (Date.now() - Date.parse(at)) / 1000);
-  const unit = UNITS.find(([n]) => seconds >= n);
-  return <time dateTime={at} title={new Date(at).toLocaleString()}>{unit ? `${Math.floor(seconds / unit[0])} ${unit[1]}${span ? "" : " ago"}` : span ? "0 s" : "now"}</time>;
 }
 
 export function bytes(n: number): string {
@@ -59,31 +23,94 @@ export function bytes(n: number): string {
   while (n >= 1000 && i < units.length - 1) { n /= 1000; i++; }
   return `${i && n < 100 ? n.toFixed(1) : Math.round(n)} ${units[i]}`;
 }
+export const count = (n: number) => n.toLocaleString("en");
+export const plural = (n: number, word: string) => `${n.toLocaleString("en")} ${word}${n === 1 ? "" : "s"}`;
+export const decode = (map?: Record<string, string | number>) => Object.entries(map ?? {}).map(([k, v]) => `${k} ${v}`);
 
-const TONES: Record<string, string> = { succeeded: "good", running: "accent", finalizing: "accent", paused: "warn",
-  "rolling-back": "bad", "rolled-back": "bad", "rollback-stuck": "bad", halted: "bad", rejected: "bad", cancelled: "warn",
-  pass: "good", fail: "bad", insufficient: "warn", "no-data": "warn", error: "warn",
-  reachable: "good", ok: "good", behind: "warn", moving: "accent", unreachable: "bad" };
-export function Badge({ text, tone }: { text: string; tone?: string }) {
-  return <span class={`badge ${tone ?? TONES[text] ?? ""}`}>{text}</span>;
+// Tone of a state; its mark says the same without colour.
+const TONES: Record<string, string> = { succeeded: "good", running: "accent", finalizing: "accent", submitted: "accent", queued: "warn", paused: "warn",
+  "rolling-back": "bad", "rolled-back": "bad", "rollback-stuck": "bad", halted: "bad", rejected: "bad", cancelled: "", superseded: "",
+  pass: "good", fail: "bad", insufficient: "warn", "no-data": "warn", error: "warn", none: "",
+  reachable: "good", ok: "good", behind: "warn", moving: "accent", unreachable: "bad", cordoned: "warn", delivered: "good", failed: "bad", pending: "warn", disabled: "bad" };
+const MARKS: Record<string, string> = { good: "✓", bad: "✕", warn: "!", accent: "▸" };
+export const toneOf = (text: string) => TONES[text] ?? "";
+export function Badge({ text, tone = toneOf(text) }: { text: string; tone?: string }) {
+  return <span class={`badge ${tone}`}>{MARKS[tone] && <span aria-hidden="true">{MARKS[tone]}</span>}{text}</span>;
 }
-export const Badges = ({ items, tone }: { items: string[]; tone?: string }) =>
+export const Badges = ({ items, tone = "" }: { items: string[]; tone?: string }) =>
   <span class="badges">{items.map((text) => <Badge key={text} text={text} tone={tone} />)}</span>;
+export const Chips = ({ map }: { map?: Record<string, string | number> }) =>
+  <span class="badges">{decode(map).map((text) => <span class="chip" key={text}>{text}</span>)}</span>;
 
-export function Table(props: { caption: string; heads: (string | [string])[]; children: ComponentChildren }) {
+export type Head = string | [string]; // [name]: a column of numbers
+// On a narrow screen a row is a block: each cell is told by its column's name, which the style sheet shows.
+function label(table: HTMLTableElement | null) {
+  const heads = [...table?.tHead?.rows[0]?.cells ?? []].map((cell) => cell.querySelector(".unseen") ? "" : cell.textContent ?? "");
+  for (const row of table?.tBodies[0]?.rows ?? [])
+    [...row.cells].forEach((cell, i) => { if (cell.dataset.head !== heads[i]) cell.dataset.head = heads[i] ?? ""; });
+}
+export function Table(props: { caption: string; heads: Head[]; children: ComponentChildren }) {
+  const table = useRef<HTMLTableElement>(null);
+  useLayoutEffect(() => label(table.current));
   return <div class="panel scroll" tabIndex={0} role="region" aria-label={props.caption}>
-    <table>
+    <table ref={table}>
       <caption>{props.caption}</caption>
       <thead><tr>{props.heads.map((head) => Array.isArray(head)
-        ? <th key={head[0]} scope="col" class="num">{head[0]}</th> : <th key={head} scope="col">{head}</th>)}</tr></thead>
+        ? <th key={head[0]} scope="col" class="num">{head[0]}</th> : <th key={head} scope="col">{head || <span class="unseen">Actions</span>}</th>)}</tr></thead>
       <tbody>{props.children}</tbody>
     </table>
   </div>;
 }
 
-export function Empty({ text, command }: { text: string; command: string }) {
-  return <div class="panel empty">{text}<code>{command}</code></div>;
+async function copy(text: string): Promise<boolean> {
+  try { await navigator.clipboard.writeText(text); return true; } catch { /* no permission or no secure context */ }
+  const area = document.createElement("textarea");
+  area.value = text;
+  document.body.append(area);
+  area.select();
+  const done = document.execCommand("copy");
+  area.remove();
+  return done;
+}
+export function Copy({ text, label = "Copy", title }: { text: string; label?: string; title?: string }) {
+  const [done, set] = useState("");
+  return <button type="button" class="quiet" title={title ?? text} onClick={async () => { set(await copy(text) ? "Copied" : "Not copied"); setTimeout(() => set(""), 1500); }}>
+    <span aria-live="polite">{done || label}</span></button>;
+}
+export const Command = ({ text }: { text: string }) => <div class="cmd"><code>{text}</code><Copy text={text} title="Copy this command" /></div>;
+// What the page shows, for the terminal.
+export function CopyAs({ cli, api }: { cli?: string; api?: string }) {
+  const url = api && `curl -H "Authorization: Bearer $MREG_TOKEN" '${location.origin}/api/v1${api}'`;
+  return <span class="copyas">{cli && <Copy text={cli} label="Copy as CLI" />}{url && <Copy text={url} label="Copy as curl" />}</span>;
 }
 
-export const plural = (n: number, word: string) => `${n} ${word}${n === 1 ? "" : "s"}`;
-export const decode = (map?: Record<string, string | number>) => Object.entries(map ?? {}).map(([k, v]) => `${k} ${v}`);
+export function Empty({ text, command }: { text: string; command?: string }) {
+  return <div class="panel empty"><p>{text}</p>{command && <Command text={command} />}</div>;
+}
+
+// The top of a page: where it is, its name, what may be done.
+export function Head(props: { crumbs?: [string, string][]; title: ComponentChildren; badge?: string; cli?: string; api?: string; children?: ComponentChildren }) {
+  return <div class="head">
+    <div>
+      {props.crumbs && <p class="crumbs">{props.crumbs.map(([text, href], i) => <span key={href}>{i > 0 && " / "}<a href={href}>{text}</a></span>)}</p>}
+      <h1>{props.title} {props.badge && <Badge text={props.badge} />}</h1>
+    </div>
+    <div class="badges">{props.children}<CopyAs cli={props.cli} api={props.api} /></div>
+  </div>;
+}
+
+// Choices that live in the query: the first one is the default and leaves no word in the URL.
+export function Choice({ label, name, items }: { label: string; name: string; items: [string, string][] }) {
+  const now = query(name) || items[0]![0];
+  return <nav class="choice" aria-label={label}>{items.map(([value, text], i) =>
+    <a key={value} href={withQuery({ [name]: i === 0 ? "" : value, cursor: "" })} aria-current={now === value ? "true" : undefined}>{text}</a>)}</nav>;
+}
+export function Tabs({ base, items }: { base: string; items: [string, string, number?][] }) {
+  const here = path.value.split("?")[0];
+  const words = path.value.includes("at=") ? `?at=${encodeURIComponent(query("at"))}` : "";
+  return <nav class="tabs" aria-label="Parts of this page">{items.map(([end, text, n]) =>
+    <a key={end} href={base + end + words} aria-current={here === base + end ? "page" : undefined}>{text}{n !== undefined && <small class="soft"> {n}</small>}</a>)}</nav>;
+}
+export const Pages = ({ next, first }: { next?: string; first?: boolean }) => <p class="more">
+  {!first && query("cursor") && <><a href={withQuery({ cursor: "" })}>First page</a> </>}
+  {next && <a href={withQuery({ cursor: next })}>Next page</a>}</p>;

@@ -1,27 +1,52 @@
 // Paths to pages: all state is in the URL.
-import { signal } from "@preact/signals";
+import { computed, signal } from "@preact/signals";
 
 export const path = signal(location.pathname + location.search);
+const sync = () => { path.value = location.pathname + location.search; };
 
-export function go(to: string) {
-  history.pushState(null, "", to);
-  path.value = location.pathname + location.search;
+export function go(to: string, replaces = false) {
+  history[replaces ? "replaceState" : "pushState"](null, "", to);
+  const before = path.value.split("?")[0];
+  sync();
+  if (path.value.split("?")[0] === before) return;
   document.getElementById("main")?.focus({ preventScroll: true });
   scrollTo(0, 0);
 }
 
-addEventListener("popstate", () => { path.value = location.pathname + location.search; });
+addEventListener("popstate", sync);
 addEventListener("click", (event) => {
   const link = (event.target as Element).closest?.("a");
-  if (!link || event.button !== 0 || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
-  if (link.origin !== location.origin || link.hasAttribute("download") || link.pathname.startsWith("/api/")) return;
+  if (link instanceof SVGAElement && event.button === 0 && !event.metaKey && !event.ctrlKey) { event.preventDefault(); go(link.href.baseVal); return; }
+  if (!(link instanceof HTMLAnchorElement) || event.button !== 0 || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
+  if (link.origin !== location.origin || link.hasAttribute("download") || link.target || /^\/(api|history\.git)\//.test(link.pathname)) return;
   event.preventDefault();
   go(link.pathname + link.search);
 });
 
-// segments of the current path, decoded: "/models/team%2Ffraud" -> ["models", "team/fraud"]
+// Segments of the current path, decoded: "/models/team%2Ffraud" -> ["models", "team/fraud"].
 export function segments(): string[] {
-  return path.value.split("?")[0]!.split("/").filter(Boolean).map(decodeURIComponent);
+  return path.value.split("?")[0]!.split("/").filter(Boolean).map((part) => { try { return decodeURIComponent(part); } catch { return part; } });
 }
 export const query = (name: string) => new URLSearchParams(path.value.split("?")[1] ?? "").get(name) ?? "";
 export const quote = encodeURIComponent;
+
+// The same page with some words of the query changed; "" removes one.
+export function withQuery(changes: Record<string, string>): string {
+  const [room, words] = path.value.split("?") as [string, string?];
+  const params = new URLSearchParams(words ?? "");
+  for (const [name, value] of Object.entries(changes)) { if (value) params.set(name, value); else params.delete(name); }
+  const text = params.toString();
+  return text ? `${room}?${text}` : room;
+}
+
+// The time that the page shows, "" for now; and the environment that was picked, "" for all.
+export const at = computed(() => query("at"));
+export const environment = computed(() => query("env"));
+export const to = {
+  model: (name: string) => `/models/${quote(name)}`,
+  version: (name: string, n: number | string) => `/models/${quote(name)}/versions/${quote(String(n))}`,
+  rollout: (id: string) => `/rollouts/${quote(id)}`,
+  env: (name: string) => `/environments/${quote(name)}`,
+  nodes: (env: string) => `/nodes/${quote(env)}`,
+  node: (env: string, name: string) => `/nodes/${quote(env)}/${quote(name)}`,
+};

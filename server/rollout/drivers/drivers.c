@@ -5,10 +5,11 @@
 
 #include <string.h>
 
+#include "triton.h"
 #include "v2.h"
 
-static const struct driver *const table[] = {&driver_v2};
-static const char *const names[] = {"v2", NULL};
+static const struct driver *const table[] = {&driver_v2, &driver_triton};
+static const char *const names[] = {"v2", "triton", NULL};
 
 _Static_assert(ARRAY_LEN(table) + 1 == ARRAY_LEN(names), "one name for each driver");
 
@@ -46,6 +47,8 @@ const char *fault_name(enum fault f)
         return "wrong-answer";
     case FAULT_INFRA:
         return "infra";
+    case FAULT_DEPOSED:
+        return "deposed";
     }
     return "unknown";
 }

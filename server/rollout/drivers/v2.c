@@ -7,13 +7,14 @@
 #include "v2.h"
 
 #include <inttypes.h>
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "counters.h"
 #include "golden.h"
 #include "name.h"
-#include "prom.h"
+#include "probe.h"
+#include "v2_faults.h"
 #include "words.h"
 
 #define SHORT_TIMEOUT_MS 10000
@@ -27,6 +28,8 @@ enum observe_call { OBSERVE_INDEX, OBSERVE_NUMBER, OBSERVE_OTHER };
 
 static int v2_n_calls(const struct driver_request *rq)
 {
+    if (rq->action == DRIVER_PROBE)
+        return probe_n_calls(rq);
     if (rq->action != DRIVER_OBSERVE)
         return 1;
     return rq->other > 0 && rq->other != rq->number ? OBSERVE_OTHER + 1 : OBSERVE_NUMBER + 1;
@@ -93,6 +96,8 @@ static int v2_make(const struct driver_node *node, const struct driver_request *
 {
     int rc;
 
+    if (rq->action == DRIVER_PROBE)
+        return probe_make(node, rq, k, a, out, e);
     memset(out, 0, sizeof(*out));
     out->method = "GET";
     out->timeout_ms = rq->timeout_ms > 0 ? rq->timeout_ms : default_timeout_ms(rq->action);
@@ -123,18 +128,6 @@ static int v2_make(const struct driver_node *node, const struct driver_request *
 
 /* --- answers ---------------------------------------------------------------------------------- */
 
-static void set_fault(struct driver_result *out, enum fault fault, const char *words,
-                      const struct http_answer *answer)
-{
-    char head[80];
-
-    out->fault = fault;
-    out->text[0] = '\0';
-    (void)snprintf(head, sizeof(head), "%s (%d)", words, answer->status);
-    words_add(out, head, strlen(head));
-    words_add_reason(out, answer);
-}
-
 /* True if the server answered at all. `is_read`: asking again is harmless, so an answer that got
  * lost is not a question of what happened. */
 static bool has_answer(const struct http_answer *answer, bool is_read, struct driver_result *out)
@@ -154,68 +147,11 @@ static bool is_ok(int status)
     return status >= 200 && status < 300;
 }
 
-/* Statuses that mean the same whatever was asked; false if the action must decide. */
-static bool read_common(const struct http_answer *answer, struct driver_result *out)
+/* A fault by the table of v2_faults.c; false where the action itself must decide. */
+static bool read_fault(enum driver_action action, const struct http_answer *answer,
+                       struct driver_result *out)
 {
-    switch (answer->status) {
-    case 409:
-    case 425:
-    case 429:
-    case 503:
-        set_fault(out, FAULT_BUSY, "the node is busy", answer);
-        return true;
-    case 401:
-    case 403:
-    case 405:
-    case 407:
-        set_fault(out, FAULT_REJECTED, "the node refuses this call", answer);
-        return true;
-    case 502:
-    case 504:
-        set_fault(out, FAULT_UNKNOWN, "a proxy before the node had no answer", answer);
-        return true;
-    default:
-        break;
-    }
-    if (answer->status >= 300 && answer->status < 400) {
-        set_fault(out, FAULT_REJECTED, "the node's URL redirects elsewhere", answer);
-        return true;
-    }
-    return false;
-}
-
-/* FastAPI answers {"detail"} for paths that do not exist: not this protocol, or not its admin. */
-static bool is_unknown_path(const struct http_answer *answer)
-{
-    json_t *j CLEANUP(json_decref_ptr) = NULL;
-
-    if (answer->status != 404 || answer->body == NULL)
-        return answer->status == 404;
-    if (json_parse(answer->body, answer->body_len, JSON_MAX_DEPTH, &j, NULL) != ERR_OK)
-        return true;
-    return json_object_get(j, "error") == NULL;
-}
-
-static void read_load(const struct http_answer *answer, struct driver_result *out)
-{
-    if (is_ok(answer->status) || read_common(answer, out))
-        return;
-    if (is_unknown_path(answer))
-        set_fault(out, FAULT_REJECTED, "the node has no model repository API", answer);
-    else if (answer->status == 404)
-        set_fault(out, FAULT_LOAD, "the node sees no settings it can read", answer);
-    else
-        set_fault(out, FAULT_LOAD, "loading failed", answer);
-}
-
-static void read_unload(const struct http_answer *answer, struct driver_result *out)
-{
-    if (is_ok(answer->status) || read_common(answer, out))
-        return;
-    if (is_unknown_path(answer))
-        set_fault(out, FAULT_REJECTED, "the node has no model repository API", answer);
-    else if (answer->status != 404) /* 404: nothing of it is loaded, which was wanted */
-        set_fault(out, FAULT_LOAD, "unloading failed", answer);
+    return v2_fault(action, answer, out) && out->fault != FAULT_NONE;
 }
 
 static void add_ready(struct driver_result *out, int64_t number)
@@ -239,19 +175,19 @@ static bool read_index(const struct http_answer *answer, struct driver_result *o
     json_t *j CLEANUP(json_decref_ptr) = NULL;
 
     out->is_alive = true;
-    if (read_common(answer, out))
+    if (read_fault(DRIVER_OBSERVE, answer, out))
         return false;
     if (!is_ok(answer->status)) {
         enum fault f = answer->status >= 500 ? FAULT_BUSY : FAULT_REJECTED;
 
-        set_fault(out, f, "the node does not list its models", answer);
+        v2_set_fault(out, f, "the node does not list its models", answer);
         return false;
     }
     if (json_parse(answer->body != NULL ? answer->body : "", answer->body_len, JSON_MAX_DEPTH, &j,
                    NULL) != ERR_OK ||
         !json_is_array(j)) {
-        set_fault(out, FAULT_REJECTED, "the node's model list is not a v2 repository index",
-                  answer);
+        v2_set_fault(out, FAULT_REJECTED, "the node's model list is not a v2 repository index",
+                     answer);
         return false;
     }
     return true;
@@ -270,11 +206,11 @@ static void read_ready(const struct driver_request *rq, int k, const struct http
     }
     if (is_other || answer->status == 404 || answer->status == 400) {
         if (!is_other)
-            set_fault(out, FAULT_NONE, "not ready", answer);
+            v2_set_fault(out, FAULT_NONE, "not ready", answer);
         return;
     }
-    if (!read_common(answer, out))
-        set_fault(out, FAULT_BUSY, "the node cannot tell whether it is ready", answer);
+    if (!read_fault(DRIVER_OBSERVE, answer, out))
+        v2_set_fault(out, FAULT_BUSY, "the node cannot tell whether it is ready", answer);
 }
 
 static bool read_observe(const struct driver_request *rq, int k, const struct http_answer *answer,
@@ -304,61 +240,60 @@ static void read_golden(const struct driver_request *rq, const struct http_answe
         }
         return;
     }
-    if (read_common(answer, out))
-        return;
-    if (answer->status == 404)
-        set_fault(out, FAULT_NOT_FOUND, "the version is not loaded", answer);
-    else if (answer->status >= 500)
-        set_fault(out, FAULT_WRONG_ANSWER, "the model failed on a golden request", answer);
-    else
-        set_fault(out, FAULT_WRONG_ANSWER, "the model refused a golden request", answer);
+    (void)v2_fault(DRIVER_GOLDEN, answer, out);
 }
 
-/* Adds v to *total, keeping it a sane count. */
-static void add_count(int64_t *total, double v)
+/* False with the fault in *out if the answer is no page of metrics. */
+static bool v2_scrape(const struct http_answer *answer, const char *const *names, size_t n,
+                      struct driver_counts *out, struct driver_page *page,
+                      struct driver_result *fault)
 {
-    if (!(v > 0) || v > 9e15 || *total > INT64_MAX / 2)
-        return;
-    *total += llround(v);
+    memset(out, 0, n * sizeof(out[0]));
+    memset(page, 0, sizeof(*page));
+    if (!has_answer(answer, true, fault) || read_fault(DRIVER_SAMPLE, answer, fault))
+        return false;
+    if (is_ok(answer->status))
+        counters_read(answer->body != NULL ? answer->body : "", answer->body_len, names, n, out,
+                      page);
+    if (page->has_samples)
+        return true;
+    v2_set_fault(fault, FAULT_NOT_FOUND,
+                 is_ok(answer->status) ? "this URL has no Prometheus metrics"
+                                       : "no metrics at this URL",
+                 answer);
+    return false;
+}
+
+static bool v2_histogram(const struct http_answer *answer, const char *serve_as,
+                         struct histogram *out, enum driver_timing *what)
+{
+    return answer->body != NULL &&
+           counters_histogram(answer->body, answer->body_len, serve_as, out, what);
 }
 
 static void read_sample(const struct driver_request *rq, const struct http_answer *answer,
                         struct driver_result *out)
 {
-    struct prom p;
-    struct prom_sample s;
+    struct driver_counts counts;
+    struct driver_page page;
 
-    if (read_common(answer, out))
+    if (!v2_scrape(answer, &rq->serve_as, 1, &counts, &page, out))
         return;
-    if (!is_ok(answer->status)) {
-        set_fault(out, FAULT_NOT_FOUND, "no metrics at this URL", answer);
-        return;
-    }
-    prom_init(&p, answer->body != NULL ? answer->body : "", answer->body_len);
-    while (prom_next(&p, &s)) {
-        if (!prom_has(&s, "model", rq->serve_as))
-            continue;
-        if (prom_is(&s, "model_infer_request_success_total"))
-            add_count(&out->n_success, s.value);
-        else if (prom_is(&s, "model_infer_request_failure_total"))
-            add_count(&out->n_failure, s.value);
-        else if (prom_is(&s, "model_infer_request_duration_sum"))
-            add_count(&out->duration_us, s.value * 1e6);
-    }
-    /* A series appears with its first request, so none means 0; a page of another kind is no data.
-     */
-    out->has_counters = p.n_samples > 0;
+    out->n_success = counts.n_success;
+    out->n_failure = counts.n_failure;
+    out->duration_us = counts.duration_us;
+    out->has_counters = page.has_requests;
     if (!out->has_counters)
-        set_fault(out, FAULT_NOT_FOUND, "this URL has no Prometheus metrics", answer);
+        v2_set_fault(out, FAULT_NOT_FOUND, "the page counts no requests to models", answer);
 }
 
 static void read_health(const struct http_answer *answer, struct driver_result *out)
 {
     out->is_alive = is_ok(answer->status);
-    if (out->is_alive || read_common(answer, out))
+    if (out->is_alive || read_fault(DRIVER_HEALTH, answer, out))
         return;
-    set_fault(out, answer->status >= 500 ? FAULT_BUSY : FAULT_REJECTED, "the node is not live",
-              answer);
+    v2_set_fault(out, answer->status >= 500 ? FAULT_BUSY : FAULT_REJECTED, "the node is not live",
+                 answer);
 }
 
 static bool v2_read(const struct driver_request *rq, int k, const struct http_answer *answer,
@@ -366,14 +301,14 @@ static bool v2_read(const struct driver_request *rq, int k, const struct http_an
 {
     bool changes = rq->action == DRIVER_LOAD || rq->action == DRIVER_UNLOAD;
 
+    if (rq->action == DRIVER_PROBE)
+        return probe_read(rq, k, answer, out);
     if (!has_answer(answer, !changes, out))
         return false;
     switch (rq->action) {
     case DRIVER_LOAD:
-        read_load(answer, out);
-        return false;
     case DRIVER_UNLOAD:
-        read_unload(answer, out);
+        (void)v2_fault(rq->action, answer, out);
         return false;
     case DRIVER_OBSERVE:
         return read_observe(rq, k, answer, out);
@@ -386,6 +321,8 @@ static bool v2_read(const struct driver_request *rq, int k, const struct http_an
     case DRIVER_HEALTH:
         read_health(answer, out);
         return false;
+    case DRIVER_PROBE: /* read above */
+        return false;
     }
     return false;
 }
@@ -397,4 +334,6 @@ const struct driver driver_v2 = {
     .n_calls = v2_n_calls,
     .make = v2_make,
     .read = v2_read,
+    .scrape = v2_scrape,
+    .histogram = v2_histogram,
 };

@@ -1,0 +1,104 @@
+/*
+ * mreg blame and search: who set what holds now, and finding things by a word.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "commands.h"
+#include "listing.h"
+
+#define MAX_CHANGES 5000
+
+/* The thing that a row is about: "alias fraud/champion". Rollouts only move targets, which have
+ * rows of their own. */
+static const char *thing_of(struct cli *cli, const json_t *row)
+{
+    const char *kind = text_at(row, "kind");
+    return cli_printf(cli, "%.*s %s", (int)strcspn(kind, "."), kind, text_at(row, "object"));
+}
+
+static bool is_gone(const char *kind)
+{
+    return strstr(kind, ".delete") || strstr(kind, ".remove") || strstr(kind, ".revoke");
+}
+
+/* The newest row about each thing that still is; rows come newest first. */
+static json_t *who_set(struct cli *cli, const json_t *rows)
+{
+    json_t *seen CLEANUP(json_decref_ptr) = json_object();
+    json_t *kept = json_array();
+    size_t i;
+    json_t *row;
+    json_array_foreach((json_t *)(uintptr_t)rows, i, row)
+    {
+        const char *thing = thing_of(cli, row);
+        if (json_object_get(seen, thing) || strncmp(thing, "rollout ", 8) == 0)
+            continue;
+        json_object_set_new(seen, thing, json_true());
+        if (!is_gone(text_at(row, "kind")))
+            json_array_append(kept, row);
+    }
+    return kept;
+}
+
+static void print_rows(struct cli *cli, const json_t *rows)
+{
+    static const char *const heads[] = {"WHAT",  "OBJECT",  "SEQ",   "TIME",
+                                        "ACTOR", "MESSAGE", "REASON"};
+    char ago[40];
+    struct table t;
+    size_t i;
+    json_t *row;
+    table_init(&t, &cli->out, 7, heads);
+    json_array_foreach((json_t *)(uintptr_t)rows, i, row)
+    {
+        table_cell(&t, TONE_PLAIN, text_at(row, "kind"));
+        table_cell(&t, TONE_STRONG, text_at(row, "object"));
+        table_cellf(&t, TONE_FAINT, "%lld", (long long)int_at(row, "seq", 0));
+        table_cell(&t, TONE_PLAIN, out_ago(&cli->out, text_at(row, "time"), ago));
+        table_cell(&t, TONE_PLAIN, text_at(row, "actor"));
+        table_cell(&t, TONE_PLAIN, text_at(row, "message"));
+        table_cell(&t, TONE_PLAIN, text_at(row, "reason"));
+    }
+    table_print(&t);
+}
+
+int cmd_blame(struct cli *cli)
+{
+    struct err e = {0};
+    json_t *rows CLEANUP(json_decref_ptr) = NULL;
+    bool has_more = false;
+    const char *path =
+        cli_query(cli, "/api/v1/history", "model", cli->n_args ? cli->args[0] : NULL);
+    path = cli_query(cli, path, "env", opt(cli, "env"));
+    path = cli_query(cli, path, "at", opt(cli, "at"));
+    int rc = list_some(cli, path, MAX_CHANGES, &rows, &has_more, &e);
+    if (rc != ERR_OK)
+        return cli_fail(cli, &e);
+    json_t *kept = who_set(cli, rows);
+    json_t *j CLEANUP(json_decref_ptr) = json_pack("{s:o, s:b}", "items", kept, "more", has_more);
+    if (cli->out.is_json)
+        cli_json(cli, j);
+    else
+        print_rows(cli, kept);
+    if (json_array_size(kept) == 0)
+        out_say(&cli->out, "nothing was set here");
+    if (has_more)
+        out_say(&cli->out, "only the newest %d changes were looked at", MAX_CHANGES);
+    return EXIT_DONE;
+}
+
+int cmd_search(struct cli *cli)
+{
+    static const struct listing l = {{{"KIND", "kind", SHAPE_TEXT},
+                                      {"NAME", "name", SHAPE_TEXT},
+                                      {"MODEL", "model", SHAPE_TEXT},
+                                      {"VERSION", "version", SHAPE_INT},
+                                      {"ENVIRONMENT", "environment", SHAPE_TEXT},
+                                      {"TEXT", "text", SHAPE_TEXT},
+                                      {NULL, NULL, SHAPE_TEXT}}};
+    const char *words = cli->args[0];
+    for (int i = 1; i < cli->n_args; i++)
+        words = cli_printf(cli, "%s %s", words, cli->args[i]);
+    return list_print(cli, cli_query(cli, "/api/v1/search", "q", words), &l);
+}

@@ -1,0 +1,175 @@
+/*
+ * The terminal of `mreg rollout watch`. Keys ask before they change anything; what they send names
+ * the step that was on the screen, so a stale one is refused. Main thread only.
+ */
+#include "watch_screen.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "buf.h"
+#include "frame.h"
+#include "keyboard.h"
+#include "rollout_view.h"
+
+#define PICTURE_MAX_BYTES ((size_t)1 << 20)
+#define STALE_MS 3000
+
+struct screen {
+    struct cli *cli;
+    const char *id;
+    json_t *changes; /* of the rollout, as of `revision` */
+    int64_t revision;
+    bool has_keys;
+    char asked;     /* the key that waits for a y; 0: none */
+    char said[240]; /* what came of the last key */
+    struct buf picture, frame;
+};
+
+static const struct action {
+    char key;
+    const char *verb, *phases; /* in which phases it is offered, between blanks */
+} actions[] = {
+    {'p', "pause", " running finalizing "},
+    {'r', "resume", " paused "},
+    {'a', "abort", " submitted queued running paused finalizing "},
+};
+
+struct screen *screen_open(struct cli *cli, const char *id)
+{
+    struct screen *s = mem_alloc(sizeof *s);
+    s->cli = cli;
+    s->id = id;
+    s->revision = -1;
+    s->has_keys = keyboard_open();
+    buf_init(&s->picture, PICTURE_MAX_BYTES);
+    buf_init(&s->frame, PICTURE_MAX_BYTES * 2);
+    fputs("\033[2J\033[?25l", stdout);
+    return s;
+}
+
+void screen_close(struct screen *s)
+{
+    if (!s)
+        return;
+    keyboard_close();
+    fputs("\033[?25h\n", stdout);
+    fflush(stdout);
+    json_decref(s->changes);
+    buf_clear(&s->picture);
+    buf_clear(&s->frame);
+    free(s);
+}
+
+/* The rows of the history, asked for when the rollout has moved. They are an extra: without them
+ * the picture has no time line. */
+static void load_changes(struct screen *s, const json_t *rollout)
+{
+    int64_t revision = int_at(rollout, "revision", 0);
+    json_t *list = NULL;
+    struct err e;
+    if (revision == s->revision)
+        return;
+    const char *path = cli_query(s->cli, "/api/v1/changes", "object", s->id);
+    if (cli_call(s->cli, "GET", cli_query(s->cli, path, "limit", "100"), NULL, &list, &e) != ERR_OK)
+        return;
+    json_decref(s->changes);
+    s->changes = json_incref(json_object_get(list, "items"));
+    s->revision = revision;
+    json_decref(list);
+}
+
+static bool is_offered(const struct action *a, const json_t *rollout)
+{
+    char phase[40];
+    snprintf(phase, sizeof phase, " %.30s ", text_at(rollout, "phase"));
+    return strstr(a->phases, phase) != NULL;
+}
+
+static const struct action *action_of(int key)
+{
+    for (size_t i = 0; i < ARRAY_LEN(actions); i++)
+        if (actions[i].key == key)
+            return &actions[i];
+    return NULL;
+}
+
+static void put_foot(struct screen *s, const json_t *rollout, int64_t age_ms)
+{
+    struct buf *out = &s->picture;
+    buf_puts(out, "\n");
+    if (s->said[0])
+        buf_putf(out, "%s\n", s->said);
+    if (s->asked)
+        buf_putf(out, "%s %s? y yes, any other key no\n", action_of(s->asked)->verb, s->id);
+    for (size_t i = 0; i < ARRAY_LEN(actions) && s->has_keys && !s->asked; i++)
+        if (is_offered(&actions[i], rollout))
+            buf_putf(out, "%c %s · ", actions[i].key, actions[i].verb);
+    if (!s->asked)
+        buf_puts(out, s->has_keys ? "q leave (the rollout goes on)"
+                                  : "Ctrl-C leaves; the rollout goes on");
+    if (age_ms > STALE_MS)
+        buf_putf(out, "   no answer for %lld s", (long long)(age_ms / 1000));
+    buf_puts(out, "\n");
+}
+
+static void window_size(const struct screen *s, int *columns, int *rows)
+{
+    struct winsize w = {0};
+    bool is_known = ioctl(STDOUT_FILENO, TIOCGWINSZ, &w) == 0 && w.ws_col > 0;
+    *columns = is_known ? w.ws_col : s->cli->out.columns;
+    *rows = is_known ? w.ws_row - 1 : 0;
+}
+
+void screen_show(struct screen *s, const json_t *rollout, int64_t age_ms)
+{
+    int columns = 80;
+    int rows = 0;
+    load_changes(s, rollout);
+    window_size(s, &columns, &rows);
+    s->cli->out.columns = columns;
+    buf_reset(&s->picture);
+    buf_reset(&s->frame);
+    rollout_view(s->cli, rollout, s->changes, (int64_t)time(NULL) * 1000, &s->picture);
+    put_foot(s, rollout, age_ms);
+    frame_draw(buf_str(&s->picture), columns, rows, &s->frame);
+    fwrite(s->frame.data, 1, s->frame.len, stdout);
+    fflush(stdout);
+}
+
+static void send_command(struct screen *s, const json_t *rollout, const char *verb)
+{
+    struct err e = {0};
+    json_t *body CLEANUP(json_decref_ptr) = json_pack("{s:s}", "verb", verb);
+    int64_t step = int_at(rollout, "step", 0);
+    if (step > 0)
+        json_object_set_new(body, "expected_step", json_integer(step));
+    const char *path = cli_printf(s->cli, "/api/v1/rollouts/%s/commands", cli_quote(s->cli, s->id));
+    if (cli_call(s->cli, "POST", path, body, NULL, &e) == ERR_OK)
+        snprintf(s->said, sizeof s->said, "%s: accepted", verb);
+    else
+        snprintf(s->said, sizeof s->said, "%s: %.200s", verb, e.message);
+}
+
+bool screen_wait(struct screen *s, const json_t *rollout, int64_t ms)
+{
+    int key = s->has_keys ? keyboard_next(ms) : 0;
+    if (!s->has_keys)
+        nanosleep(&(struct timespec){.tv_nsec = ms * 1000000L}, NULL);
+    if (!key)
+        return true;
+    if (s->asked) {
+        if (key == 'y' || key == 'Y')
+            send_command(s, rollout, action_of(s->asked)->verb);
+        s->asked = 0;
+        return true;
+    }
+    const struct action *a = action_of(key);
+    s->said[0] = '\0';
+    s->asked = a && is_offered(a, rollout) ? a->key : 0;
+    return key != 'q';
+}

@@ -1,0 +1,235 @@
+/*
+ * Steering rollouts over HTTP: commands, approvals, passing over what holds one. Translates only:
+ * no rules, no SQL. Runs on the worker of the request.
+ */
+#include <inttypes.h>
+#include <string.h>
+
+#include "api_rollouts.h"
+#include "when.h"
+
+#define MAX_EXTEND_MS (INT64_C(14) * 86400000)
+
+/* --- commands --------------------------------------------------------------------------------- */
+
+static int read_verb(struct request *rq, enum command_verb *verb, struct err *e)
+{
+    const char *text, *near;
+    int rc = json_get_str(rq->json, "", "verb", 32, &text, e);
+
+    if (rc != ERR_OK || command_verb_by_name(text, verb))
+        return rc;
+    near = json_nearest(text, command_verb_names());
+    if (near != NULL)
+        return err_at(e, ERR_INVALID, "/verb", "no such command; did you mean \"%s\"?", near);
+    return err_at(e, ERR_INVALID, "/verb",
+                  "not one of pause, resume, promote, promote-full, abort, halt, extend, approve, "
+                  "reject");
+}
+
+/* "for": how much longer it shall bake. */
+static int read_extension(struct request *rq, struct rollout_order *order, struct err *e)
+{
+    const char *text = NULL;
+    int rc = json_get_str(rq->json, "", "for", 32, &text, e);
+
+    if (rc != ERR_OK)
+        return rc;
+    if (when_parse_duration(text, &order->arg, NULL) != ERR_OK || order->arg <= 0 ||
+        order->arg > MAX_EXTEND_MS)
+        return err_at(e, ERR_INVALID, "/for", "must be a duration up to 14d, such as \"10m\"");
+    return ERR_OK;
+}
+
+/* "pauses": which reasons a resume lifts. */
+static int read_pauses(struct request *rq, struct rollout_order *order, struct err *e)
+{
+    json_t *list = NULL;
+    int rc = json_opt_array(rq->json, "", "pauses", PAUSE_REASON_COUNT, &list, e);
+
+    for (size_t i = 0; rc == ERR_OK && i < json_array_size(list); i++) {
+        const char *name = json_string_value(json_array_get(list, i));
+        enum pause_reason reason;
+
+        if (name == NULL || !pause_reason_by_name(name, &reason))
+            return err_at(e, ERR_INVALID, "/pauses", "\"%.40s\" is no reason of a pause",
+                          name != NULL ? name : "");
+        order->arg |= PAUSE_BIT(reason);
+    }
+    return rc;
+}
+
+static int read_order(struct request *rq, struct rollout_order *order, struct err *e)
+{
+    static const char *const known[] = {
+        "verb", "expected_step", "expected_generation", "for", "pauses", "reason", NULL};
+    int rc = json_only(rq->json, "", known, e);
+
+    if (rc == ERR_OK)
+        rc = read_verb(rq, &order->verb, e);
+    if (rc == ERR_OK)
+        rc = json_opt_int(rq->json, "", "expected_step", 0, 1000000, &order->expected_step, e);
+    if (rc == ERR_OK)
+        rc = json_opt_int(rq->json, "", "expected_generation", 0, INT64_C(1) << 53,
+                          &order->expected_generation, e);
+    if (rc == ERR_OK && order->verb == COMMAND_EXTEND)
+        rc = read_extension(rq, order, e);
+    if (rc == ERR_OK && order->verb == COMMAND_RESUME)
+        rc = read_pauses(rq, order, e);
+    return rc;
+}
+
+static int check_visible(struct request *rq, const char *id, struct err *e)
+{
+    struct look l CLEANUP(look_end) = {0};
+    struct rollout_look r;
+    int rc = look_begin(rq, &l, e);
+
+    return rc == ERR_OK ? rollout_look_load(rq, &l, id, &r, e) : rc;
+}
+
+int api_rollout_command(struct request *rq, struct reply *rp, struct err *e)
+{
+    struct rollout_order order = {.id = rq->params[0]};
+    struct fleet_change c;
+    bool is_vote;
+    int rc = read_order(rq, &order, e);
+
+    is_vote = order.verb == COMMAND_APPROVE || order.verb == COMMAND_REJECT;
+    if (rc == ERR_OK && is_vote && !rq->caller.may[PERM_APPROVE])
+        return err_set(e, ERR_FORBIDDEN, "to %s needs the role approver or admin",
+                       command_verb_name(order.verb));
+    if (rc == ERR_OK)
+        rc = fleet_change_begin(rq, &c, e);
+    if (rc == ERR_OK)
+        rc = check_visible(rq, order.id, e);
+    if (rc == ERR_OK)
+        rc = fleet_rollout_command(rq->app->store, &c, &order, e);
+    if (rc != ERR_OK)
+        return rc;
+    fleet_wake(rq);
+    rp->status = 202;
+    return reply_rollout(rq, rp, order.id, NULL, e);
+}
+
+/* --- overrides -------------------------------------------------------------------------------- */
+
+int read_overrides(struct request *rq, const char **out, struct err *e)
+{
+    const char *const *names = rollout_override_names();
+    json_t *list = NULL;
+    int rc = json_opt_array(rq->json, "", "override", 8, &list, e);
+
+    *out = "";
+    if (rc != ERR_OK || json_array_size(list) == 0)
+        return rc;
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const char *name = json_string_value(json_array_get(list, i));
+        bool is_known = false;
+
+        for (int k = 0; name != NULL && names[k] != NULL; k++)
+            is_known = is_known || strcmp(names[k], name) == 0;
+        if (!is_known)
+            return err_at(e, ERR_INVALID, "/override",
+                          "not one of freeze, stop, budget, quarantine, dependency");
+        *out = arena_printf(rq->arena, "%s%s%s", *out, **out != '\0' ? "," : "", name);
+    }
+    if (!rq->caller.may[PERM_APPROVE])
+        return err_set(e, ERR_FORBIDDEN, "to pass over something needs the role approver or admin");
+    return ERR_OK;
+}
+
+int api_rollout_override(struct request *rq, struct reply *rp, struct err *e)
+{
+    static const char *const known[] = {"override", "reason", NULL};
+    struct rollout_pass pass = {.id = rq->params[0]};
+    struct fleet_change c;
+    int rc = json_only(rq->json, "", known, e);
+
+    if (rc == ERR_OK)
+        rc = read_overrides(rq, &pass.overrides, e);
+    if (rc == ERR_OK && pass.overrides[0] == '\0')
+        return err_at(e, ERR_INVALID, "/override", "must name what it passes over");
+    if (rc == ERR_OK)
+        rc = fleet_change_begin(rq, &c, e);
+    if (rc == ERR_OK)
+        rc = check_visible(rq, pass.id, e);
+    if (rc == ERR_OK)
+        rc = fleet_rollout_override(rq->app->store, &c, &pass, e);
+    if (rc != ERR_OK)
+        return rc;
+    fleet_wake(rq);
+    return reply_rollout(rq, rp, pass.id, NULL, e);
+}
+
+/* --- approvals -------------------------------------------------------------------------------- */
+
+static void write_approval(struct request *rq, struct jsonw *w, const struct rollout_look *r,
+                           const struct approval_need *need)
+{
+    bool may = rq->caller.may[PERM_APPROVE] && strcmp(rq->caller.actor, r->record.actor) != 0;
+
+    jsonw_object(w, NULL);
+    jsonw_str(w, "rollout", r->record.id);
+    jsonw_str(w, "model", r->record.model);
+    jsonw_str(w, "environment", r->record.environment);
+    if (r->record.from != 0)
+        jsonw_int(w, "from", r->record.from);
+    jsonw_int(w, "to", r->record.to);
+    jsonw_str(w, "actor", r->record.actor);
+    if (r->record.reason != NULL)
+        jsonw_str(w, "reason", r->record.reason);
+    jsonw_time(w, "created", r->record.created_ms);
+    jsonw_int(w, "step", need->step);
+    jsonw_int(w, "needed", need->n_needed);
+    jsonw_array(w, "given");
+    for (int i = 0; i < need->n_given; i++) {
+        jsonw_str(w, NULL, need->given[i]);
+        may = may && strcmp(need->given[i], rq->caller.actor) != 0;
+    }
+    jsonw_end(w);
+    jsonw_bool(w, "may_approve", may);
+    jsonw_end(w);
+}
+
+static int write_waiting(struct request *rq, struct look *l, struct jsonw *w, const char *id,
+                         struct err *e)
+{
+    struct approval_need need;
+    struct rollout_look r;
+    int rc = rollout_look_load(rq, l, id, &r, e);
+
+    if (rc == ERR_OK)
+        rc = fleet_approval_need(l->scope.db, &r.record, r.status, rq->arena, &need, e);
+    if (rc == ERR_OK && need.n_needed > need.n_given)
+        write_approval(rq, w, &r, &need);
+    return rc;
+}
+
+int api_approval_list(struct request *rq, struct reply *rp, struct err *e)
+{
+    struct look l CLEANUP(look_end) = {0};
+    struct rollout_query query = {.is_open = true, .below = INT64_MAX, .limit = 500};
+    struct rollout_id *items = NULL;
+    struct jsonw w;
+    size_t n = 0;
+    int rc = request_query(rq, "env", &query.env, e);
+
+    if (rc == ERR_OK)
+        rc = request_query(rq, "model", &query.model, e);
+    if (rc == ERR_OK)
+        rc = look_begin(rq, &l, e);
+    if (rc == ERR_OK)
+        rc = db_rollout_page(l.scope.db, &query, rq->arena, &items, &n, e);
+    if (rc != ERR_OK)
+        return rc;
+    reply_json(rp, &w);
+    jsonw_object(&w, NULL);
+    jsonw_array(&w, "items");
+    for (size_t i = 0; rc == ERR_OK && i < n; i++)
+        if (registry_may_see(l.scope.globs, items[i].model))
+            rc = write_waiting(rq, &l, &w, items[i].id, e);
+    jsonw_end(&w);
+    jsonw_end(&w);
+    return rc == ERR_OK ? reply_etag(rq, rp, e) : rc;
+}

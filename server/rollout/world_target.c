@@ -1,0 +1,159 @@
+/*
+ * Loads one target from the database: its policy, its rollout or repairs with their status, the
+ * last operations and samples. What was seen of it comes from memory or from world_load.c.
+ * Controller's thread only.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "controller_inner.h"
+#include "log.h"
+
+/* The target's policy, shared by all targets of the environment that say the same. */
+static int find_policy(struct env *env, const char *over, const struct policy **out, struct err *e)
+{
+    json_t *base CLEANUP(json_decref_ptr) = NULL;
+    json_t *own CLEANUP(json_decref_ptr) = NULL;
+    json_t *both CLEANUP(json_decref_ptr) = NULL;
+    for (const struct shared_policy *p = env->policies; p != NULL; p = p->next) {
+        if (strcmp(p->over, over) == 0) {
+            *out = &p->policy;
+            return ERR_OK;
+        }
+    }
+    struct shared_policy *shared = arena_alloc(&env->arena, sizeof *shared);
+    int rc = json_parse(env->policy_text, strlen(env->policy_text), 8, &base, e);
+    if (rc == ERR_OK)
+        rc = json_parse(over, strlen(over), 8, &own, e);
+    if (rc == ERR_OK)
+        rc = policy_merge(base, own, &both, e);
+    if (rc == ERR_OK)
+        rc = policy_parse(both, "", &shared->policy, e);
+    if (rc != ERR_OK)
+        return rc;
+    shared->next = env->policies;
+    shared->over = arena_strdup(&env->arena, over);
+    env->policies = shared;
+    *out = &shared->policy;
+    return ERR_OK;
+}
+
+static int fill_rollout(struct db *db, const char *id, struct target *t, struct err *e)
+{
+    struct policy *strategy = arena_alloc(&t->arena, sizeof *strategy);
+    int rc = db_rollout_get(db, id, &t->arena, &t->record, e);
+    if (rc == ERR_OK)
+        rc = policy_read(t->record.strategy, strategy, e);
+    if (rc != ERR_OK)
+        return rc;
+    if (strcmp(t->record.kind, "rollback") == 0)
+        policy_for_rollback(strategy);
+    t->strategy = strategy;
+    t->is_rolling = t->has_commands = true;
+    return ERR_OK;
+}
+
+static int fill_lane(struct controller *c, struct db *db, const struct watch_target *row,
+                     struct target *t, struct err *e)
+{
+    int rc = find_policy(t->env, row->policy, &t->policy, e);
+    if (rc == ERR_OK && row->rollout_id != NULL)
+        rc = fill_rollout(db, row->rollout_id, t, e);
+    if (rc != ERR_OK)
+        return rc;
+    if (t->is_rolling)
+        snprintf(t->lane.id, sizeof t->lane.id, "%s", t->record.id);
+    else
+        snprintf(t->lane.id, sizeof t->lane.id, "target-%" PRId64, t->target_id);
+    return db_rollout_status(db, t->lane.id, c->now_ms, &t->lane.arena, &t->lane.status, e);
+}
+
+/* The last operation of the lane on each node: its attempt is in the status. */
+static int fill_ops(struct db *db, const struct env *env, struct target *t, struct err *e)
+{
+    struct arena a CLEANUP(arena_clear) = {0};
+    for (int i = 0; i < t->lane.status.n_nodes; i++) {
+        const struct rollout_node *n = &t->lane.status.nodes[i];
+        int at = world_node(env, n->node_id);
+        char key[JOB_KEY_BYTES];
+        struct op_row row;
+        bool found = false;
+        if (at < 0 || n->move.attempt == 0)
+            continue;
+        op_key_make(key, t, n->node_id, n->move.attempt);
+        int rc = db_op_get(db, key, &a, &row, &found, e);
+        if (rc != ERR_OK)
+            return rc;
+        if (!found)
+            continue;
+        struct spot *spot = &t->spots[at];
+        spot->op_text = mem_strdup(row.detail);
+        spot->op = (struct op_view){.state = row.state,
+                                    .why = row.why,
+                                    .action = row.action,
+                                    .attempt = row.attempt,
+                                    .ended_ms = row.ended_ms,
+                                    .text = spot->op_text};
+    }
+    return ERR_OK;
+}
+
+/* A rollout takes over the repairs that it finds. */
+static int fill_repairs(struct controller *c, struct db *db, const struct env *env,
+                        struct target *t, struct err *e)
+{
+    struct arena a CLEANUP(arena_clear) = {0};
+    struct rollout_status s;
+    char id[64];
+    if (!t->is_rolling || t->lane.status.n_nodes > 0)
+        return ERR_OK;
+    snprintf(id, sizeof id, "target-%" PRId64, t->target_id);
+    int rc = db_rollout_status(db, id, c->now_ms, &a, &s, e);
+    for (int i = 0; rc == ERR_OK && i < s.n_nodes; i++) {
+        int at = world_node(env, s.nodes[i].node_id);
+        if (at >= 0 && s.updated_ms > t->last_ended_ms)
+            t->spots[at].is_repairing = move_disturbs(&s.nodes[i].move);
+    }
+    return rc;
+}
+
+/* Counters matter to a rollout only. */
+static int fill_samples(struct db *db, const struct env *env, struct target *t, struct err *e)
+{
+    int rc = ERR_OK;
+    for (int i = 0; rc == ERR_OK && t->is_rolling && i < env->n_nodes; i++)
+        rc = db_sample_last(db, t->target_id, env->nodes[i].node_id, &t->spots[i].sample, e);
+    return rc;
+}
+
+int target_fill(struct controller *c, struct db *db, struct env *env,
+                const struct watch_target *row, struct target *t, struct err *e)
+{
+    *t = (struct target){.plan.order = row->target_id,
+                         .env = env,
+                         .target_id = row->target_id,
+                         .model_id = row->model_id,
+                         .model = row->model,
+                         .serve_as = row->serve_as,
+                         .live = row->live,
+                         .last_good = row->last_good,
+                         .last_to = row->last_to,
+                         .last_ended_ms = row->last_ended_ms,
+                         .is_halted = row->is_halted};
+    t->spots = mem_alloc((size_t)env->n_nodes * sizeof t->spots[0]);
+    int rc = fill_lane(c, db, row, t, e);
+    if (rc == ERR_CORRUPT || rc == ERR_INVALID) {
+        log_line(LOG_ERROR, "rollout", "target %s in %s cannot be read: %s", row->model, env->name,
+                 e->message);
+        rollout_status_init(&t->lane.status, c->now_ms);
+        t->is_broken = true;
+        t->is_rolling = false;
+        return ERR_OK;
+    }
+    if (rc == ERR_OK)
+        rc = fill_ops(db, env, t, e);
+    if (rc == ERR_OK)
+        rc = fill_repairs(c, db, env, t, e);
+    return rc == ERR_OK ? fill_samples(db, env, t, e) : rc;
+}

@@ -1,0 +1,203 @@
+/*
+ * Nodes that enter themselves and go again, as autoscaled ones do: a lease that is renewed keeps
+ * the record; its end is no failure, the node is simply gone. Must not know HTTP. Any thread but
+ * the writer; the inner functions run on the writer.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "db_nodes.h"
+#include "fleet_inner.h"
+#include "fleet_nodes.h"
+
+#define MAX_GONE_AT_ONCE 100
+
+struct registering {
+    struct node_row v;
+    enum node_register_result result;
+};
+
+static int enter(struct tx *tx, struct fleet_edit *ed, struct node_row *v, struct err *e)
+{
+    int rc = fleet_node_enter(tx, ed, v, e);
+
+    if (rc == ERR_OK)
+        rc = db_node_renew(tx_db(tx), v->node_id, tx_now_ms(tx), e);
+    return rc == ERR_OK
+               ? fleet_node_write(
+                     tx, ed, v, JOURNAL_NODE_REGISTER,
+                     arena_printf(&ed->arena, "node %s/%s registered itself", v->env, v->name), e)
+               : rc;
+}
+
+static int change(struct tx *tx, struct fleet_edit *ed, struct node_row *v,
+                  const struct node_row *before, struct err *e)
+{
+    int rc;
+
+    v->node_id = before->node_id;
+    v->env_id = before->env_id;
+    v->created_ms = before->created_ms;
+    v->cordon = before->cordon;
+    v->cordon_by = before->cordon_by;
+    v->cordon_reason = before->cordon_reason;
+    v->cordon_ms = before->cordon_ms;
+    if ((rc = fleet_node_root_free(tx_db(tx), v, &ed->arena, e)) != ERR_OK ||
+        (rc = db_node_update(tx_db(tx), v, e)) != ERR_OK ||
+        (rc = db_node_renew(tx_db(tx), v->node_id, tx_now_ms(tx), e)) != ERR_OK)
+        return rc;
+    return fleet_node_write(
+        tx, ed, v, JOURNAL_NODE_UPDATE,
+        arena_printf(&ed->arena, "node %s/%s changed its registration", v->env, v->name), e);
+}
+
+static int register_fn(struct tx *tx, struct fleet_edit *ed, struct err *e)
+{
+    struct registering *in = (struct registering *)(uintptr_t)ed->spec;
+    struct node_row v = in->v, before = {0};
+    bool found = false;
+    int rc = db_node_find(tx_db(tx), v.env, v.name, &ed->arena, &before, &found, e);
+
+    if (rc != ERR_OK)
+        return rc;
+    in->result = found ? NODE_HAS_CHANGED : NODE_IS_NEW;
+    return found ? change(tx, ed, &v, &before, e) : enter(tx, ed, &v, e);
+}
+
+static int renew_fn(struct tx *tx, void *ctx, struct err *e)
+{
+    return db_node_renew(tx_db(tx), *(const int64_t *)ctx, tx_now_ms(tx), e);
+}
+
+/* What the database has of it now; *found false: nothing. */
+static int look(struct store *s, const struct node_row *v, struct arena *a, struct node_row *out,
+                bool *found, struct err *e)
+{
+    struct reader r CLEANUP(reader_end) = {0};
+    int rc = reader_begin(s, &r, e);
+
+    if (rc == ERR_OK)
+        rc = db_node_find(r.db, v->env, v->name, a, out, found, e);
+    if (rc == ERR_OK && *found && out->lease_ms == 0)
+        return err_set(e, ERR_CONFLICT,
+                       "node \"%.120s\" in \"%.120s\" was added by hand: it cannot register itself",
+                       v->name, v->env);
+    return rc;
+}
+
+/* The folder may be named by a link; the node's root is a real path already. */
+static bool is_below(const char *root, const char *folder)
+{
+    char *real CLEANUP(mem_free_ptr) = realpath(folder, NULL);
+
+    return real != NULL && fleet_path_inside(root, real);
+}
+
+static int check_register(const struct node_register *in, const struct node_row *v, struct err *e)
+{
+    if (in->lease_ms < NODE_LEASE_MIN_MS || in->lease_ms > NODE_LEASE_MAX_MS)
+        return err_at(e, ERR_INVALID, "/lease", "a lease lasts from 2s to 24h");
+    if (in->root_below != NULL && !is_below(v->root, in->root_below))
+        return err_at(e, ERR_FORBIDDEN, "/root", "this token registers nodes with roots in %.300s",
+                      in->root_below);
+    return ERR_OK;
+}
+
+int fleet_node_register(struct store *s, const struct fleet_change *c,
+                        const struct node_register *in, enum node_register_result *out,
+                        struct err *e)
+{
+    struct arena a CLEANUP(arena_clear) = {0};
+    struct registering ctx = {.result = NODE_IS_RENEWED};
+    struct fleet_edit ed = {.c = c, .spec = &ctx, .fn = register_fn};
+    struct node_row before = {0};
+    bool found = false;
+    int rc = fleet_node_new(&in->spec, &a, &ctx.v, e);
+
+    if (rc != ERR_OK || (rc = check_register(in, &ctx.v, e)) != ERR_OK ||
+        (rc = look(s, &ctx.v, &a, &before, &found, e)) != ERR_OK)
+        return rc;
+    ctx.v.lease_ms = in->lease_ms;
+    ctx.v.registered_by = c->actor;
+    if (found && fleet_node_same(&ctx.v, &before))
+        rc = store_write(s, TX_WORK, renew_fn, &before.node_id, e);
+    else
+        rc = fleet_edit_run(s, &ed, e);
+    *out = ctx.result;
+    return rc;
+}
+
+/* --- leaving ---------------------------------------------------------------------------------- */
+
+struct leaving {
+    const char *env, *name, *why;
+    int64_t renewed_ms; /* -1: whenever it was renewed last */
+};
+
+static int leave_fn(struct tx *tx, struct fleet_edit *ed, struct err *e)
+{
+    const struct leaving *in = ed->spec;
+    struct node_row v = {0};
+    bool found = false;
+    int rc = db_node_find(tx_db(tx), in->env, in->name, &ed->arena, &v, &found, e);
+
+    if (rc != ERR_OK)
+        return rc;
+    if (found && v.lease_ms == 0)
+        return err_set(e, ERR_CONFLICT, "node \"%.120s\" in \"%.120s\" was added by hand", in->name,
+                       in->env);
+    ed->is_nothing = !found || (in->renewed_ms >= 0 && v.renewed_ms > in->renewed_ms);
+    if (ed->is_nothing)
+        return ERR_OK;
+    return fleet_node_drop(tx, ed, &v, JOURNAL_NODE_LEAVE,
+                           arena_printf(&ed->arena, "node %s/%s %s", v.env, v.name, in->why), e);
+}
+
+int fleet_node_leave(struct store *s, const struct fleet_change *c, const char *env,
+                     const char *name, struct err *e)
+{
+    struct leaving in = {.env = env, .name = name, .why = "left", .renewed_ms = -1};
+    struct fleet_edit ed = {.c = c, .spec = &in, .fn = leave_fn};
+
+    return fleet_edit_run(s, &ed, e);
+}
+
+static int expire_one(struct store *s, const struct lease_row *row, struct err *e)
+{
+    static const struct fleet_change by_server = {.actor = "mregd"};
+    struct leaving in = {.env = row->env,
+                         .name = row->name,
+                         .why = "is gone: its lease has ended",
+                         .renewed_ms = row->renewed_ms};
+    struct fleet_edit ed = {.c = &by_server, .spec = &in, .fn = leave_fn};
+
+    return fleet_edit_run(s, &ed, e);
+}
+
+int fleet_node_expire(struct store *s, int64_t now_ms, int64_t grace_ms, struct lease_count *out,
+                      struct err *e)
+{
+    struct arena a CLEANUP(arena_clear) = {0};
+    struct reader r CLEANUP(reader_end) = {0};
+    struct lease_row *rows = NULL;
+    size_t n_rows = 0;
+    int rc = reader_begin(s, &r, e);
+
+    *out = (struct lease_count){0};
+    if (rc == ERR_OK)
+        rc = db_lease_count(r.db, &out->n_leases, e);
+    if (rc == ERR_OK && out->n_leases > 0)
+        rc = db_lease_list(r.db, now_ms, MAX_GONE_AT_ONCE, &a, &rows, &n_rows, e);
+    reader_end(&r);
+    r = (struct reader){0};
+    for (size_t i = 0; rc == ERR_OK && i < n_rows; i++) {
+        /* Nobody could renew while nobody listened. */
+        int64_t from_ms = rows[i].renewed_ms > grace_ms ? rows[i].renewed_ms : grace_ms;
+
+        if (now_ms < from_ms + rows[i].lease_ms)
+            continue;
+        rc = expire_one(s, &rows[i], e);
+        out->n_gone += rc == ERR_OK;
+    }
+    return rc;
+}

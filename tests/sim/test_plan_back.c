@@ -1,0 +1,193 @@
+/*
+ * The way back: its forecast, its own limit and order, trying on when it fails, whose fault it was,
+ * and sets that fail together.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "sim_bench.h"
+
+static void test_forecast(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *policy;
+        unsigned driver_flags;
+        int n_nodes, n_at_a_time, low_point; /* in step 2 of 2 nodes each */
+        bool needs_load;
+    } cases[] = {
+        {"{\"batch\":2,\"gates\":[],\"bake\":\"1h\"}", 0, 4, 1, 5, true},
+        {"{\"batch\":2,\"gates\":[],\"bake\":\"1h\",\"rollback_max_unavailable\":3}", 0, 4, 3, 3,
+         true},
+        {"{\"batch\":2,\"gates\":[],\"bake\":\"1h\",\"rollback_max_unavailable\":\"100%\"}", 0, 4,
+         4, 2, true},
+        {"{\"batch\":2,\"gates\":[],\"bake\":\"1h\",\"residency\":\"both\"}", 0, 4, 1, 5, true},
+        {"{\"batch\":2,\"gates\":[],\"bake\":\"1h\",\"residency\":\"both\"}", DRIVER_KEEPS_OTHERS,
+         4, 1, 6, false},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct bench *b CLEANUP(bench_free) = bench_new(cases[i].policy, 6);
+        b->driver_flags = cases[i].driver_flags;
+        bench_step(b);
+        bench_step(b);
+        /* Stored at admission, for what the first step will touch. */
+        assert_int_equal(b->status.way_back.n_nodes, 2);
+        assert_int_equal(b->status.way_back.eta_ms, 0);
+        bench_until_step(b, 1, STEP_BAKE, 600000);
+        bench_command(b, COMMAND_PROMOTE, 1);
+        bench_until_step(b, 2, STEP_BAKE, 600000);
+        const struct rollout_way_back *back = &b->status.way_back;
+        assert_int_equal(back->n_nodes, cases[i].n_nodes);
+        assert_int_equal(back->n_at_a_time, cases[i].n_at_a_time);
+        assert_int_equal(back->low_point, cases[i].low_point);
+        assert_int_equal(back->needs_load, cases[i].needs_load);
+        assert_true(back->eta_ms > 0 && b->status.nodes[0].moved_ms > 0);
+    }
+}
+
+/* Newest first, and never more than its limit at a time. */
+static void test_order_and_limit(void **state)
+{
+    (void)state;
+    for (int limit = 1; limit <= 4; limit++) {
+        char policy[160];
+        snprintf(policy, sizeof policy,
+                 "{\"batch\":4,\"max_unavailable\":4,\"gates\":[],\"bake\":\"1h\","
+                 "\"rollback_max_unavailable\":%d}",
+                 limit);
+        struct bench *b CLEANUP(bench_free) = bench_new(policy, 4);
+        bench_bake(b);
+        bench_command(b, COMMAND_ABORT, 0);
+        bench_step(b);
+        bench_step(b);
+        b->is_frozen = true;
+        b->most_out = 0;
+        for (int i = 0; i < 10; i++)
+            bench_step(b);
+        assert_int_equal(b->most_out, limit);
+        for (int i = 0; i < 4; i++)
+            assert_int_equal(move_disturbs(&b->status.nodes[i].move), i >= 4 - limit);
+    }
+}
+
+static void test_keeps_trying(void **state)
+{
+    (void)state;
+    struct bench *b CLEANUP(bench_free) = bench_baking("{\"gates\":[],\"bake\":\"1h\"}");
+    b->fails_to_load = 1; /* the old version, of all things */
+    bench_command(b, COMMAND_ABORT, 0);
+    bench_until(b, ROLLOUT_ROLLBACK_STUCK, 3600000);
+    bench_expect(b, ROLLOUT_ROLLBACK_STUCK);
+    bench_step(b);
+    b->now_ms += 3000;
+    bench_step(b);
+    bench_expect_words(b, "keeps trying", "halt r-1");
+    /* A freeze does not hold it either. */
+    b->limits.freeze = b->limits.stop = "words";
+    b->fails_to_load = 0;
+    bench_until(b, ROLLOUT_ROLLED_BACK, 3600000);
+    bench_expect(b, ROLLOUT_ROLLED_BACK);
+    assert_int_equal(b->nodes[0].seen.ready[0], 1);
+}
+
+static void test_fault(void **state)
+{
+    (void)state;
+    static const struct {
+        enum op_class how;
+        enum rollout_fault fault;
+    } cases[] = {
+        {OP_CLASS_VERSION, ROLLOUT_FAULT_VERSION},
+        {OP_CLASS_PERMANENT, ROLLOUT_FAULT_INFRASTRUCTURE},
+        {OP_CLASS_TRANSIENT, ROLLOUT_FAULT_INFRASTRUCTURE}, /* until the node's deadline */
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct bench *b CLEANUP(bench_free) = bench_new(bench_plain, 3);
+        b->fails_to_load = 2;
+        b->fails_how = cases[i].how;
+        bench_until(b, ROLLOUT_ROLLED_BACK, 3600000);
+        bench_expect(b, ROLLOUT_ROLLED_BACK);
+        assert_int_equal(b->status.fault, cases[i].fault);
+        bool is_version = cases[i].fault == ROLLOUT_FAULT_VERSION;
+        assert_int_equal(b->status.n_version_failures, is_version);
+        assert_int_equal(b->status.n_infra_failures, !is_version);
+    }
+}
+
+/* Loaded, but never ready: that is the version; late because of a deadline of the step: not. */
+static void test_fault_of_silence(void **state)
+{
+    (void)state;
+    for (int is_step = 0; is_step < 2; is_step++) {
+        struct bench *b CLEANUP(bench_free) =
+            bench_new(is_step ? "{\"gates\":[],\"step_deadline\":\"5s\"}" : "{\"gates\":[]}", 2);
+        b->never_ready = 2;
+        bench_until(b, ROLLOUT_ROLLED_BACK, 3600000);
+        bench_expect(b, ROLLOUT_ROLLED_BACK);
+        assert_int_equal(b->status.fault,
+                         is_step ? ROLLOUT_FAULT_INFRASTRUCTURE : ROLLOUT_FAULT_VERSION);
+    }
+}
+
+/* --- sets --- */
+
+static void test_set_waits(void **state)
+{
+    (void)state;
+    struct bench *b CLEANUP(bench_free) = bench_new(bench_plain, 2);
+    b->limits.is_in_set = true;
+    b->limits.set_text = "fraud and geo";
+    b->limits.set_step = 0;
+    bench_until(b, ROLLOUT_SUCCEEDED, 60000);
+    bench_expect(b, ROLLOUT_RUNNING);
+    assert_int_equal(b->given, 1);
+    bench_expect_words(b, "waits for its set: fraud and geo", "the others");
+    b->limits.set_step = 1;
+    bench_until(b, ROLLOUT_SUCCEEDED, 60000);
+    bench_expect(b, ROLLOUT_RUNNING);
+    assert_int_equal(b->given, 3);
+    /* Also the last step waits: until then everything can still go back. */
+    b->limits.set_step = 2;
+    bench_until(b, ROLLOUT_SUCCEEDED, 60000);
+    bench_expect(b, ROLLOUT_SUCCEEDED);
+}
+
+static void test_set_fails(void **state)
+{
+    (void)state;
+    static const char *const policies[] = {"{\"gates\":[],\"bake\":\"0\"}",
+                                           "{\"gates\":[],\"bake\":\"0\",\"auto_rollback\":false}"};
+    for (size_t i = 0; i < ARRAY_LEN(policies); i++) {
+        struct bench *b CLEANUP(bench_free) = bench_new(policies[i], 2);
+        b->limits.is_in_set = true;
+        b->limits.set_text = "geo was rolled back";
+        b->limits.set_step = 1;
+        bench_until_step(b, 2, STEP_DONE, 60000);
+        bench_step(b);
+        bench_expect(b, ROLLOUT_RUNNING);
+        b->limits.set_failed = true;
+        bench_until(b, ROLLOUT_ROLLED_BACK, 60000);
+        bench_expect(b, ROLLOUT_ROLLED_BACK);
+        assert_non_null(strstr(b->status.cause, "geo was rolled back"));
+        assert_int_equal(b->status.fault, ROLLOUT_FAULT_NONE);
+        for (int k = 0; k < 2; k++)
+            assert_int_equal(b->nodes[k].seen.ready[0], 1);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_forecast),         cmocka_unit_test(test_order_and_limit),
+        cmocka_unit_test(test_keeps_trying),     cmocka_unit_test(test_fault),
+        cmocka_unit_test(test_fault_of_silence), cmocka_unit_test(test_set_waits),
+        cmocka_unit_test(test_set_fails),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

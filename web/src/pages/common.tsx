@@ -1,0 +1,64 @@
+// Pieces that several pages share: history rows, rollout rows, where versions are.
+import type { ComponentChildren } from "preact";
+import type { Change, Rollout, Target, TargetTally } from "../api";
+import { Badge, Table, plural } from "../parts";
+import { to } from "../router";
+import { Ago, Said } from "../time";
+import { Who } from "../who";
+
+// A rollout's name in a message leads to the rollout.
+export const linked = (message: string): ComponentChildren[] => message.split(/\b(r-\d+)\b/).map((part, i) =>
+  i % 2 ? <a key={i} class="inline" href={to.rollout(part)}>{part}</a> : part);
+
+export function Changes({ items, caption = "History" }: { items: Change[]; caption?: string }) {
+  if (items.length === 0) return <p class="lede">Nothing has happened yet.</p>;
+  return <Table caption={caption} heads={["When", "Who", "What"]}>
+    {items.map((c) => <tr key={c.seq}>
+      <td class="tight soft"><Ago at={c.time} /></td><td class="tight"><Who actor={c.actor} /></td><td class="fill">{linked(c.message)}
+        {c.reason && <p class="under">“{c.reason}”</p>}</td>
+    </tr>)}
+  </Table>;
+}
+
+export const needsSomebody = (r: Rollout) => ["paused", "rollback-stuck"].includes(r.phase);
+
+// One row per rollout; on a narrow screen the sentence takes the next line.
+export function RolloutRows({ label, items, isList }: { label: string; items: Rollout[]; isList?: boolean }) {
+  return <ul class="panel rows" aria-label={label}>
+    {items.map((r) => <li key={r.id}>
+      <a href={to.rollout(r.id)}>{r.id}</a>
+      <span><a href={to.model(r.model)}>{r.model}</a> <span class="nums tight">{r.from ?? "–"} → {r.to}</span></span>
+      <span>{r.environment}</span><span><Badge text={r.phase} /></span>
+      <span class="says"><Said text={r.outcome ?? r.waiting} /></span>
+      <small><Ago at={r.created} />{isList && <> by <Who actor={r.actor} /></>}</small>
+    </li>)}
+  </ul>;
+}
+
+// How many nodes have which version of a target's model, in words.
+type Count = { what: string; n: number; tone: string };
+function toneOf(version: number | undefined, live: number | undefined): string {
+  return !version ? (live ? "warn" : "") : version === live ? "good" : "accent";
+}
+export function spreadOf(target: TargetTally): Count[] {
+  const counts: Count[] = target.versions.map((v) => ({ what: v.version ? `on ${v.version}` : "without it", n: v.n_nodes, tone: toneOf(v.version, target.live) }));
+  if (target.n_unreachable) counts.push({ what: "unreachable", n: target.n_unreachable, tone: "bad" });
+  return counts;
+}
+function countsOf(target: Target): Count[] {
+  const counts = new Map<string, Count>();
+  for (const node of target.nodes) {
+    const lost = node.state === "unreachable", late = Boolean(node.version) && !node.ready;
+    const what = lost ? "unreachable" : (node.version ? `on ${node.version}` : "without it") + (late ? ", not ready" : "");
+    const tone = lost ? "bad" : late ? "warn" : toneOf(node.version, target.live);
+    counts.set(what, { what, tone, n: (counts.get(what)?.n ?? 0) + 1 });
+  }
+  return [...counts.values()];
+}
+export function Spread({ target }: { target: Target | TargetTally }) {
+  const counts = "nodes" in target ? countsOf(target) : spreadOf(target);
+  return <span class="badges">{counts.length === 0 && "no node"}{counts.map(({ what, n, tone }) => <Badge key={what} text={`${plural(n, "node")} ${what}`} tone={tone} />)}</span>;
+}
+
+// Which gate stands where on the way from PASS to FAIL: see pages/evidence.tsx.
+export const gateName = (gate: { kind: string; name?: string }) => gate.name && gate.name !== gate.kind ? `${gate.name} (${gate.kind})` : gate.kind;

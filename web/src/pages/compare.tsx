@@ -1,0 +1,49 @@
+// Two versions side by side: metrics, parameters, lineage, files with what is shared.
+import { type Version, get } from "../api";
+import { ShareBar } from "../charts";
+import { useLoad } from "../live";
+import { Head, Loaded, Table, bytes } from "../parts";
+import { query, quote, to } from "../router";
+import { At } from "../time";
+
+type Map = Record<string, string>;
+function Differences({ title, a, b }: { title: string; a?: Map; b?: Map }) {
+  const names = [...new Set([...Object.keys(a ?? {}), ...Object.keys(b ?? {})])].sort();
+  if (names.length === 0) return null;
+  return <><h2>{title}</h2><Table caption={title} heads={["Name", "Before", "After", "Difference"]}>
+    {names.map((name) => {
+      const x = a?.[name], y = b?.[name], d = Number(y) - Number(x);
+      const words = x === undefined ? "new" : y === undefined ? "gone" : x === y ? "same" : Number.isNaN(d) ? "changed" : `${d > 0 ? "+" : "−"}${Number(Math.abs(d).toPrecision(4))}`;
+      return <tr key={name} class={x === y ? "soft" : ""}><td>{name}</td><td class="mono">{x ?? "–"}</td><td class="mono">{y ?? "–"}</td><td class="nums">{words}</td></tr>;
+    })}</Table></>;
+}
+
+export function Compare({ name }: { name: string }) {
+  const a = query("a"), b = query("b"), base = `/models/${quote(name)}/versions/`;
+  const page = useLoad(async () => ({ a: await get<Version>(base + quote(a)), b: await get<Version>(base + quote(b)) }), 60_000, `compare/${name}/${a}/${b}`);
+  return <Loaded of={page}>{({ a: x, b: y }) => {
+    const before = new Map((x.files ?? []).map((f) => [f.path, f])), after = new Map((y.files ?? []).map((f) => [f.path, f]));
+    const stored = new Set((x.files ?? []).map((f) => f.sha256));
+    const paths = [...new Set([...before.keys(), ...after.keys()])].sort();
+    const shared = (y.files ?? []).filter((f) => stored.has(f.sha256)).reduce((sum, f) => sum + f.size, 0);
+    const state = (path: string) => !before.has(path) ? "added" : !after.has(path) ? "removed" : before.get(path)!.sha256 === after.get(path)!.sha256 ? "same" : "changed";
+    return <>
+      <Head crumbs={[["Models", "/models"], [name, to.model(name)]]} title={<>version <a href={to.version(name, x.version)}>{x.version}</a> and <a href={to.version(name, y.version)}>{y.version}</a></>}
+        cli={`mreg diff ${name}@${x.version} ${name}@${y.version}`} api={base + y.version}>
+        <a class="button" href={`?a=${b}&b=${a}`}>Turn round</a></Head>
+      <p class="lede">Pushed <At at={x.created} /> by {x.created_by}, and <At at={y.created} /> by {y.created_by}.</p>
+      {x.content === y.content && <p class="note good">Both have the same content.</p>}
+      <Differences title="Metrics" a={x.metrics} b={y.metrics} />
+      <Differences title="Parameters" a={x.params} b={y.params} />
+      <Differences title="Lineage" a={x.lineage} b={y.lineage} />
+      <h2>Files <small>{bytes(shared)} of {bytes(y.size)} are stored once for both</small></h2>
+      <ShareBar label="Bytes" parts={[{ name: "shared", n: shared, kind: "good" }, { name: "own", n: y.size - shared, kind: "accent" }]} />
+      <p></p>
+      <Table caption="Files" heads={["Path", "State", ["Before"], ["After"]]}>
+        {paths.map((path) => <tr key={path} class={state(path) === "same" ? "soft" : ""}><td class="mono">{path}</td>
+          <td><span class={state(path) === "added" ? "plus" : state(path) === "removed" ? "minus" : ""}>{({ added: "+ added", removed: "− removed", changed: "~ changed", same: "same" } as Map)[state(path)]}</span></td>
+          <td class="num">{before.has(path) ? bytes(before.get(path)!.size) : "–"}</td><td class="num">{after.has(path) ? bytes(after.get(path)!.size) : "–"}</td></tr>)}
+      </Table>
+    </>;
+  }}</Loaded>;
+}

@@ -1,0 +1,89 @@
+// What the gates saw: verdict, counts of both arms, and where the evidence stands between PASS and FAIL.
+import { useState } from "preact/hooks";
+import { type Gate, type Rollout, get } from "../api";
+import { type Line, LineChart } from "../charts";
+import { useLoad } from "../live";
+import { Badge } from "../parts";
+import { quote } from "../router";
+import { gateName } from "./common";
+
+export const percent = (part?: number, whole?: number) => !whole ? "–" : `${(100 * (part ?? 0) / whole).toFixed((part ?? 0) / whole < 0.0995 && part ? 2 : 1)} %`;
+
+// From PASS through neutral to FAIL: a needle on the log evidence of both tests; hatched while nothing is known.
+function Scale({ gate }: { gate: Gate }) {
+  const fail = gate.log_e_fail ?? 1, pass = gate.log_pass_at ?? fail;
+  const toFail = Math.max(0, Math.min(1, (gate.log_e ?? 0) / fail)), toPass = Math.max(0, Math.min(1, (gate.log_pass ?? 0) / pass));
+  const x = 50 + 50 * (gate.verdict === "fail" ? 1 : gate.verdict === "pass" ? -1 : toFail >= toPass ? toFail : -toPass);
+  const words = gate.verdict === "insufficient" ? "not enough evidence yet" : gate.verdict;
+  return <svg class="scale" viewBox="0 0 100 22" preserveAspectRatio="none" role="img" aria-label={`${gateName(gate)}: ${words}; ${Math.round(100 * toPass)} % of the way to pass, ${Math.round(100 * toFail)} % of the way to fail`}>
+    <rect class="fill-line" x="0" y="7" width="100" height="8" rx="1" />
+    {gate.verdict === "pass" && <rect class="fill-good" x="0" y="7" width="50" height="8" />}
+    {gate.verdict === "fail" && <rect class="fill-bad" x="50" y="7" width="50" height="8" />}
+    {["insufficient", "no-data", "error"].includes(gate.verdict) && [4, 16, 28, 40, 52, 64, 76, 88].map((at) => <line key={at} class="grid" x1={at} y1="15" x2={at + 5} y2="7" />)}
+    {gate.verdict !== "pass" && toPass > 0 && <rect class="fill-good" x={50 - 50 * toPass} y="9" width={50 * toPass} height="4" />}
+    {gate.verdict !== "fail" && toFail > 0 && <rect class="fill-warn" x="50" y="9" width={50 * toFail} height="4" />}
+    <line class="axis" x1="50" y1="4" x2="50" y2="18" /><rect class="text-main" x={Math.min(99, Math.max(0, x - 0.5))} y="3" width="1" height="16" />
+  </svg>;
+}
+
+// Progress to the number of requests that the gate wants.
+function Need({ gate, needs }: { gate: Gate; needs: number }) {
+  const n = Math.min(needs, gate.n_requests ?? 0);
+  return <svg class="scale" viewBox="0 0 100 22" preserveAspectRatio="none" role="img" aria-label={`${n} of ${needs} requests`}>
+    <rect class="fill-line" x="0" y="7" width="100" height="8" /><rect class={gate.verdict === "fail" ? "fill-bad" : n >= needs ? "fill-good" : "fill-warn"} x="0" y="7" width={100 * n / needs} height="8" /></svg>;
+}
+
+function Arms({ gate }: { gate: Gate }) {
+  if (gate.n_requests === undefined) return null;
+  return <p class="nums">new {gate.n_failures ?? 0}/{gate.n_requests} <span class="soft">({percent(gate.n_failures, gate.n_requests)})</span>
+    {gate.n_base_requests !== undefined && <>, old {gate.n_base_failures ?? 0}/{gate.n_base_requests} <span class="soft">({percent(gate.n_base_failures, gate.n_base_requests)})</span></>}</p>;
+}
+
+function needs(gate: Gate): string {
+  const words: string[] = [];
+  if (gate.n_to_pass) words.push(`${gate.n_to_pass} more clean requests to pass`);
+  if (gate.n_to_fail) words.push(`${gate.n_to_fail} more failures to fail`);
+  if (!words.length && gate.n_missing) words.push(`${gate.n_missing} more requests`);
+  return words.length && !["pass", "fail"].includes(gate.verdict) ? `needs ${words.join(", or ")}` : "";
+}
+
+export function Gates({ rollout }: { rollout: Rollout }) {
+  const gates = rollout.gates ?? [];
+  const minimum = (gate: Gate) => rollout.strategy?.gates?.find((g) => g.kind === gate.kind && (!g.name || g.name === gate.name))?.min_requests;
+  return <ul class="gates">{gates.map((gate, i) => <li class="gate" key={gate.name ?? i}>
+    <div class="head"><h3>{gateName(gate)}</h3><span class="badges">{gate.report_only && <Badge text="report only" />}<Badge text={gate.verdict} /></span></div>
+    {gate.log_e_fail !== undefined ? <Scale gate={gate} /> : gate.n_requests !== undefined && minimum(gate) ? <Need gate={gate} needs={minimum(gate)!} /> : null}
+    <p>{gate.text}</p>
+    <Arms gate={gate} />
+    {needs(gate) && <p class="soft">{needs(gate)}</p>}
+    {minimum(gate) && gate.n_requests !== undefined && gate.n_requests < minimum(gate)! && <p class="soft nums">{gate.n_requests} of {minimum(gate)}</p>}
+    {(gate.phi ?? 1) > 1 && <p class="soft">errors come in bursts here: evidence counts {gate.phi!.toFixed(1)} times less</p>}
+  </li>)}</ul>;
+}
+
+interface Point { time: string; canary?: number; canary_bad?: number; baseline?: number; baseline_bad?: number; value?: number }
+interface Analysis { gates: { name?: string; kind: string; limit?: number | string; series?: Point[] }[] }
+
+// Rates over time, each point the share of the last few intervals, so that one request is no spike of 100 %.
+function rates(series: Point[], n: (p: Point) => number, bad: (p: Point) => number): [number, number][] {
+  return series.flatMap((point, k) => {
+    const window = series.slice(Math.max(0, k - 5), k + 1), all = window.reduce((sum, p) => sum + n(p), 0);
+    return all ? [[Date.parse(point.time), window.reduce((sum, p) => sum + bad(p), 0) / all] as [number, number]] : [];
+  });
+}
+
+export function Charts({ rollout }: { rollout: Rollout }) {
+  const [open, setOpen] = useState(false);
+  const page = useLoad(() => open ? get<Analysis>(`/rollouts/${quote(rollout.id)}/analysis`) : Promise.resolve(undefined), rollout.ended ? 60_000 : 5000, `analysis/${rollout.id}/${open}`);
+  if (!open) return <p class="more"><button onClick={() => setOpen(true)}>Show new against old over time</button></p>;
+  const drawn = (page.data?.gates ?? []).flatMap((gate) => {
+    const series = gate.series ?? [], isValue = series.some((p) => p.value !== undefined);
+    if (series.length < 2) return [];
+    const lines: Line[] = isValue ? [{ name: `version ${rollout.to}`, kind: "new", points: series.map((p) => [Date.parse(p.time), p.value ?? 0]) }]
+      : [{ name: `version ${rollout.to}`, kind: "new", points: rates(series, (p) => p.canary ?? 0, (p) => p.canary_bad ?? 0) },
+        ...(rollout.from ? [{ name: `version ${rollout.from}`, kind: "old" as const, points: rates(series, (p) => p.baseline ?? 0, (p) => p.baseline_bad ?? 0) }] : [])];
+    return [<LineChart key={gate.name ?? gate.kind} title={gateName(gate)} lines={lines} limit={isValue && gate.limit !== undefined ? Number(gate.limit) : undefined}
+      unit={(v) => isValue ? String(+v.toPrecision(3)) : `${+(v * 100).toPrecision(2)} %`} />];
+  });
+  return <div class="cols">{page.error ? <p class="note">{page.error.message}</p> : drawn.length ? drawn : <p class="lede">No samples of a comparison yet.</p>}</div>;
+}

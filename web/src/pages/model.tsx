@@ -1,0 +1,95 @@
+// One model: its card, where it is live, its versions with their metrics, aliases, history and who set what.
+import { type Change, type List, type Model, type Rollout, type Target, type Version, asOf, get, may } from "../api";
+import { useAsk } from "../ask";
+import { useLoad } from "../live";
+import { Markdown } from "../markdown";
+import { Badge, Chips, Empty, Head, Loaded, Table, Tabs, plural } from "../parts";
+import { at, query, quote, to } from "../router";
+import { Ago, At, Said, stamp } from "../time";
+import { Who } from "../who";
+import { Aliases } from "./aliases";
+import { Changes, Spread, linked } from "./common";
+import { blame } from "./history";
+import { Quarantine, Queue } from "./queue";
+import { rollBack } from "./rollback";
+import { type ServedRow, Served } from "./then";
+import { Metrics, Versions } from "./versions";
+
+// Where a model is: its targets in the environments where it is live or was rolled out lately, and who waits there.
+async function places(name: string, live: Record<string, number>) {
+  const [rollouts, queued] = await Promise.all([get<List<Rollout>>(`/rollouts?model=${quote(name)}&limit=20`), get<List<Rollout>>(`/rollouts?model=${quote(name)}&queued=true&limit=50`)]);
+  const names = [...new Set([...Object.keys(live), ...rollouts.items.map((r) => r.environment)])].sort();
+  const targets = (await Promise.all(names.map((env) => get<Target>(`/environments/${quote(env)}/targets/${quote(name)}`).catch(() => undefined)))).filter((t) => t !== undefined);
+  return { targets, rollouts: rollouts.items, waits: [...new Set(queued.items.map((r) => r.environment))] };
+}
+
+function Places({ targets, rollouts, changed }: { targets: Target[]; rollouts: Rollout[]; changed: () => void }) {
+  const [dialog, ask] = useAsk(changed);
+  return <><ul class="panel rows places" aria-label="Where it is live">
+    {targets.map((t) => {
+      const last = rollouts.find((r) => r.environment === t.environment && r.phase !== "queued");
+      return <li key={t.environment}>
+        <a href={to.env(t.environment)}>{t.environment}</a><b>{t.live ? <a href={to.version(t.model, t.live)}>version {t.live}</a> : <span class="soft">not live</span>}</b><Spread target={t} />
+        <span class="says">{last && <><a href={to.rollout(last.id)}>{last.id}</a> <Badge text={last.phase} /> <Said text={last.outcome ?? last.waiting} /></>}</span>
+        <span class="tight">{may("deploy") && t.live !== undefined && <button class="quiet" onClick={() => ask(rollBack(t.model, t.environment, t.rollout))}>Roll back…</button>}</span>
+      </li>;
+    })}
+  </ul>{dialog}</>;
+}
+
+function Now({ model, versions, changed, targets, rollouts, waits }: { model: Model; versions: List<Version>; changed: () => void } & Awaited<ReturnType<typeof places>>) {
+  return <>
+    <h2>Live</h2>
+    {targets.length ? <><Places targets={targets} rollouts={rollouts} changed={changed} /><p class="more"><a href={`/rollouts?model=${quote(model.name)}`}>All rollouts of {model.name}</a></p></>
+      : <Empty text="Live nowhere. Promote a version:" command={`mreg promote ${model.name}@${model.latest ?? 1} production --watch`} />}
+    {waits.map((env) => <Queue key={env} env={env} model={model.name} />)}
+    {targets.map((t) => <Quarantine key={t.environment} env={t.environment} model={model.name} />)}
+    <Versions name={model.name} versions={versions} />
+    <Metrics items={versions.items} />
+  </>;
+}
+
+// As it was: who was live where, by nodes and by the registry's word.
+function Then({ model, served }: { model: Model; served: ServedRow[] }) {
+  const live = Object.entries(model.live), aliases = Object.entries(model.aliases);
+  return <>
+    <h2>Live then</h2>
+    {live.length === 0 ? <p class="lede">No version was live on {stamp(at.value)}.</p> : <dl class="facts">{live.map(([env, n]) => <><dt key={env}>{env}</dt><dd><a href={`${to.version(model.name, n)}?at=${quote(at.value)}`}>version {n}</a></dd></>)}</dl>}
+    {aliases.length > 0 && <><h2>Aliases then</h2><dl class="facts">{aliases.map(([alias, n]) => <><dt key={alias}>{alias}</dt><dd><a href={`${to.version(model.name, n)}?at=${quote(at.value)}`}>version {n}</a></dd></>)}</dl></>}
+    <h2>What each node served</h2><Served items={served} />
+  </>;
+}
+
+function Blame({ items }: { items: Change[] }) {
+  const rows = blame(items);
+  return <Table caption="Who set what holds" heads={["What", "Since", "By", "How"]}>
+    {rows.map((c) => <tr key={c.seq}><td>{c.kind.split(".")[0]} {c.object}</td><td class="tight"><At at={c.time} /></td><td class="tight"><Who actor={c.actor} /></td><td class="fill">{linked(c.message)}{c.reason && <p class="under">“{c.reason}”</p>}</td></tr>)}</Table>;
+}
+
+const N_ROWS: Record<string, number> = { history: 100, blame: 500 };
+export function ModelPage({ name, part }: { name: string; part: string }) {
+  const base = `/models/${quote(name)}`, cursor = query("cursor");
+  const page = useLoad(async () => {
+    const [model, versions, history, served] = await Promise.all([get<Model>(asOf(base)),
+      get<List<Version>>(`${base}/versions?limit=50${cursor && `&cursor=${quote(cursor)}`}`), get<List<Change>>(asOf(`/history?model=${quote(name)}&limit=${N_ROWS[part] ?? 12}`)),
+      at.value ? get<List<ServedRow>>(asOf(`/serving?model=${quote(name)}&limit=500`)) : { items: [] }]);
+    return { model, versions, history: history.items, served: served.items, ...(at.value ? { targets: [], rollouts: [], waits: [] } : await places(name, model.live)) };
+  }, 5000, `${base}?${cursor}&${part}&${query("at")}`);
+  return <Loaded of={page}>{({ model, versions, history, served, ...now }) => <>
+    <Head crumbs={[["Models", "/models"]]} title={model.name} cli={`mreg show ${model.name}${at.value && ` --at ${at.value}`}`} api={asOf(base)}>
+      {may("deploy") && model.latest !== undefined && !at.value && <a class="button strong" href={`${to.version(model.name, model.latest)}/promote`}>Promote {model.latest}…</a>}</Head>
+    <p class="lede">{plural(model.n_versions, "version")}, last pushed <Ago at={model.updated} /> <Chips map={model.tags} /></p>
+    <Tabs base={base} items={[["", "Versions", model.n_versions], ["/aliases", "Aliases", Object.keys(model.aliases).length], ["/card", "Card"], ["/history", "History"], ["/blame", "Who set what"]]} />
+    {part === "aliases" && <Aliases model={model} changed={page.again} />}
+    {part === "card" && (model.description ? <div class="panel pad card"><Markdown text={model.description} /></div> : <Empty text="No description yet. Markdown is shown here:" command={`mreg model edit ${name} --description "$(cat card.md)"`} />)}
+    {part === "history" && <><Changes items={history} /><p class="more"><a href={`/history?model=${quote(name)}`}>More, with filters</a></p></>}
+    {part === "blame" && <Blame items={history} />}
+    {part === "" && (at.value ? <Then model={model} served={served} /> : <>
+      <Now model={model} versions={versions} changed={page.again} {...now} />
+      <h2>History</h2><Changes items={history} />
+      <h2>About</h2>
+      <dl class="facts"><dt>Created</dt><dd><At at={model.created} /></dd>
+        <dt>Pull</dt><dd><code>mreg pull {model.name} ./{model.name.split("/").pop()}</code></dd></dl>
+    </>)}
+  </>}</Loaded>;
+}

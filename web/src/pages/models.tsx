@@ -1,0 +1,34 @@
+// All models, by pages.
+import { type List, type Model, get } from "../api";
+import { useLoad } from "../live";
+import { Badges, Chips, Empty, Head, Loaded, Pages, Table, decode } from "../parts";
+import { go, query, quote, to, withQuery } from "../router";
+import { Ago } from "../time";
+
+export function Models() {
+  const q = query("q"), cursor = query("cursor");
+  const api = `/models?limit=50${q && `&q=${quote(q)}`}${cursor && `&cursor=${quote(cursor)}`}`;
+  const list = useLoad(() => get<List<Model>>(api), 5000, api);
+  return <>
+    <Head title="Models" cli={q ? `mreg search ${q}` : "mreg list"} api={api}>
+      <form class="inline" role="search" onSubmit={(event) => {
+        event.preventDefault();
+        go(withQuery({ q: String(new FormData(event.currentTarget).get("q") ?? ""), cursor: "" }));
+      }}><input type="search" name="q" defaultValue={q} aria-label="Name begins with" placeholder="Name begins with" /><button>Find</button></form>
+    </Head>
+    <Loaded of={list}>{(data) => data.items.length === 0
+      ? <Empty text={q ? `No model's name begins with “${q}”.` : "No model has been pushed yet. Push one:"} command={q ? `mreg search ${q}` : "mreg push fraud ./out"} />
+      : <>
+        <Table caption="Models" heads={["Model", "Live", "Aliases", "Tags", ["Versions"], "Updated"]}>
+          {data.items.map((m) => <tr key={m.name}>
+            <td class="fill"><a href={to.model(m.name)}>{m.name}</a>{m.description && <p class="under">{m.description.split("\n")[0]!.slice(0, 140)}</p>}</td>
+            <td>{Object.keys(m.live).length ? <Badges items={decode(m.live)} tone="good" /> : <span class="soft">nowhere</span>}</td>
+            <td><Badges items={decode(m.aliases)} /></td><td><Chips map={m.tags} /></td>
+            <td class="num">{m.n_versions}</td>
+            <td class="tight"><Ago at={m.updated} /></td>
+          </tr>)}
+        </Table>
+        <Pages next={data.next} />
+      </>}</Loaded>
+  </>;
+}

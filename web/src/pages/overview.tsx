@@ -1,0 +1,111 @@
+// What needs somebody, what moves, what is live where, what happened last.
+import { type Change, type Environment, type List, type Node, type Rollout, type Summary, asOf, get, may } from "../api";
+import { ShareBar } from "../charts";
+import { useLoad } from "../live";
+import { Badge, Empty, Head, Loaded, Table, count, plural } from "../parts";
+import { at, environment, quote, to } from "../router";
+import { Ago } from "../time";
+import { Changes, RolloutRows, Spread, needsSomebody } from "./common";
+import { type ServedRow, Served } from "./then";
+
+interface Approval { rollout: string; model: string; environment: string; to: number; step: number; needed: number; given: string[]; may_approve: boolean }
+const LOST = 12; // unreachable nodes that are named one by one
+
+async function loadRoom(name: string) {
+  const summary = await get<Summary>(`/environments/${quote(name)}/summary`);
+  const lost = summary.n_unreachable ? (await get<List<Node>>(`/environments/${quote(name)}/nodes?state=unreachable&limit=${LOST}`)).items : [];
+  return { ...summary, lost };
+}
+async function loadAll(only: string) {
+  const where = only && `&env=${quote(only)}`;
+  const [environments, active, history, approvals] = await Promise.all([get<List<Environment>>("/environments"),
+    get<List<Rollout>>(`/rollouts?active=true&limit=200${where}`), get<List<Change>>(`/history?limit=15${where}`), get<List<Approval>>("/approvals?limit=100")]);
+  const picked = environments.items.filter((env) => !only || env.name === only);
+  return { rooms: await Promise.all(picked.map((env) => loadRoom(env.name))), active: active.items, history: history.items,
+    approvals: approvals.items.filter((a) => !only || a.environment === only) };
+}
+type Data = Awaited<ReturnType<typeof loadAll>>;
+
+function Then() {
+  const page = useLoad(() => get<List<ServedRow>>(asOf(`/serving?limit=500${environment.value && `&env=${quote(environment.value)}`}`)), 60_000, `then/${at.value}/${environment.value}`);
+  return <Loaded of={page}>{({ items, next }) => <Served items={items} isPart={next !== undefined} />}</Loaded>;
+}
+
+function Tiles({ needs, moving, rooms }: { needs: number; moving: number; rooms: Data["rooms"] }) {
+  const live = rooms.flatMap((room) => room.targets).filter((t) => t.live).length;
+  const all = rooms.reduce((sum, room) => sum + room.n_nodes, 0), lost = rooms.reduce((sum, room) => sum + room.n_unreachable, 0);
+  return <ul class="tiles">
+    <li class={`tile ${needs ? "warn" : ""}`}><b>{count(needs)}</b><small>{needs === 1 ? "thing needs" : "things need"} somebody</small></li>
+    <li class="tile"><b>{count(moving)}</b><small>{moving === 1 ? "rollout moves" : "rollouts move"}</small></li>
+    <li class="tile"><b>{count(live)}</b><small>{live === 1 ? "model is" : "models are"} live</small></li>
+    <li class={`tile ${lost ? "bad" : ""}`}><b>{count(all - lost)}/{count(all)}</b><small>nodes reachable</small></li>
+  </ul>;
+}
+
+function Needs({ waiting, approvals, rooms }: { waiting: Rollout[]; approvals: Approval[]; rooms: Data["rooms"] }) {
+  const lost = rooms.flatMap((room) => room.lost), more = rooms.reduce((sum, room) => sum + room.n_unreachable, 0) - lost.length;
+  if (waiting.length + approvals.length + lost.length === 0) return <p class="lede">Nothing waits for a person.</p>;
+  return <>
+    {waiting.length > 0 && <RolloutRows label="Rollouts that need you" items={waiting} />}
+    {(approvals.length > 0 || lost.length > 0) && <ul class="panel rows needs" aria-label="Other things that need you">
+      {approvals.map((a) => <li key={a.rollout + a.step}><Badge text="approval" tone="warn" />
+        <span><a href={to.rollout(a.rollout)}>{a.rollout}</a>: version {a.to} of <a href={to.model(a.model)}>{a.model}</a> in {a.environment}, {a.given.length} of {a.needed} given</span><a href="/approvals">{a.may_approve ? "Decide" : "See"}</a></li>)}
+      {lost.map((n) => <li key={n.environment + n.name}><Badge text="unreachable" />
+        <span><a href={to.node(n.environment, n.name)}>{n.name}</a> in {n.environment} cannot be reached{n.since && <>, since <Ago at={n.since} /></>}{n.detail && <span class="soft">: {n.detail}</span>}</span>
+        <a href={to.node(n.environment, n.name)}>Look</a></li>)}
+      {more > 0 && <li><Badge text="unreachable" /><span>{plural(more, "more node")}</span><a href="/nodes?state=unreachable">All of them</a></li>}
+    </ul>}
+  </>;
+}
+
+const SHOWN = 60;
+function Live({ rooms }: { rooms: Data["rooms"] }) {
+  const targets = rooms.flatMap((room) => room.targets.map((t) => ({ ...t, environment: room.environment }))).filter((t) => t.live ?? t.rollout);
+  if (rooms.length === 0) return <Empty text="No environment yet. Make one, then add its nodes:" command="mreg env create production" />;
+  if (targets.length === 0) return <Empty text="Nothing is live yet. Promote a version:" command={`mreg promote MODEL@VERSION ${rooms[0]!.environment} --watch`} />;
+  return <>
+    <Table caption="Live versions" heads={["Model", "Environment", "Version", "On the nodes", "Rollout"]}>
+      {targets.slice(0, SHOWN).map((t) => <tr key={t.environment + t.model}>
+        <td><a href={to.model(t.model)}>{t.model}</a></td><td><a href={to.env(t.environment)}>{t.environment}</a></td>
+        <td class="nums">{t.live ? <a href={to.version(t.model, t.live)}>{t.live}</a> : <span class="soft">none yet</span>}</td><td class="fill"><Spread target={t} /></td>
+        <td class="tight">{t.rollout && <a href={to.rollout(t.rollout)}>{t.rollout}</a>}</td>
+      </tr>)}
+    </Table>
+    {targets.length > SHOWN && <p class="more">{count(targets.length - SHOWN)} more: pick an environment above, or search.</p>}
+  </>;
+}
+
+function Fleet({ rooms }: { rooms: Data["rooms"] }) {
+  return <Table caption="Nodes by environment" heads={["Environment", "Nodes", "State", ""]}>
+    {rooms.map((room) => <tr key={room.environment}>
+      <td><a href={to.env(room.environment)}>{room.environment}</a></td><td class="tight">{plural(room.n_nodes, "node")}</td>
+      <td><span class="badges">{room.n_nodes > room.n_unreachable && <Badge text={`${count(room.n_nodes - room.n_unreachable)} reachable`} tone="good" />}
+        {room.n_unreachable > 0 && <Badge text={`${count(room.n_unreachable)} unreachable`} tone="bad" />}{room.n_cordoned > 0 && <Badge text={`${count(room.n_cordoned)} cordoned`} tone="warn" />}
+        {room.n_nodes === 0 && <span class="soft">add one: mreg node add {room.environment} …</span>}</span></td>
+      <td class="fill">{room.n_nodes > 0 && <ShareBar label={`Nodes of ${room.environment}`} parts={[{ name: "reachable", n: room.n_nodes - room.n_unreachable, kind: "good" }, { name: "unreachable", n: room.n_unreachable, kind: "bad" }]} />}</td>
+    </tr>)}
+  </Table>;
+}
+
+export function Overview() {
+  const only = environment.value;
+  const page = useLoad(() => at.value ? Promise.resolve(undefined) : loadAll(only), 4000, `overview/${only}/${at.value}`);
+  if (at.value) return <><Head title="What was served" cli={`mreg status --at ${at.value}`} api={asOf("/serving")} /><Then /></>;
+  return <>
+    <Head title={only ? `Overview of ${only}` : "Overview"} cli={`mreg status${only && ` --env ${only}`}`} api="/rollouts?active=true" />
+    <Loaded of={page}>{(data) => {
+      if (!data) return null;
+      const waiting = data.active.filter(needsSomebody), moving = data.active.filter((r) => !needsSomebody(r));
+      const lost = data.rooms.reduce((sum, room) => sum + room.n_unreachable, 0);
+      return <>
+        <Tiles needs={waiting.length + data.approvals.length + lost} moving={moving.length} rooms={data.rooms} />
+        <h2>Needs you</h2><Needs waiting={waiting} approvals={data.approvals} rooms={data.rooms} />
+        {moving.length > 0 && <><h2>Moving now</h2><RolloutRows label="Rollouts that move" items={moving} /></>}
+        <h2>Live</h2><Live rooms={data.rooms} />
+        {data.rooms.length > 0 && <><h2>Nodes</h2><Fleet rooms={data.rooms} /></>}
+        <h2>Latest</h2><Changes items={data.history} />
+        <p class="more"><a href={`/history${only && `?env=${quote(only)}`}`}>The whole history</a>{may("audit") && <> · <a href="/admin/storage">What is stored</a></>}</p>
+      </>;
+    }}</Loaded>
+  </>;
+}

@@ -1,0 +1,181 @@
+// One rollout: the sentence on top, clocks, legal actions, steps, evidence, nodes, the way back, the time line.
+import { useMemo, useState } from "preact/hooks";
+import { type Change, type List, type Rollout, type RolloutNode, type Step, get, may, me, post } from "../api";
+import { type Question, useAsk } from "../ask";
+import { ShareBar, Shares } from "../charts";
+import { useLoad } from "../live";
+import { Badge, Head, Loaded, Table, plural } from "../parts";
+import { quote, to } from "../router";
+import { Ago, Countdown, Said, Took, clock, duration, span } from "../time";
+import { Who } from "../who";
+import { linked } from "./common";
+import { Charts, Gates } from "./evidence";
+
+type Verb = { verb: string; label: string; needs?: "approve"; phases: string[]; tone?: string; reason?: boolean; when?: (r: Rollout) => string; what: (r: Rollout) => string; fields?: boolean };
+const FORWARD = ["running", "paused"];
+// What may be done in which phase, and what it will do. `when` says why not now, "" if it may.
+const VERBS: Verb[] = [
+  { verb: "approve", label: "Approve", needs: "approve", tone: "strong", phases: ["queued", "running", "paused"], reason: true,
+    when: (r) => !waitsForApproval(r) ? "nothing waits for an approval" : r.actor === me.value?.actor ? "somebody else has to" : "", what: (r) => `Version ${r.to} may go on.` },
+  { verb: "resume", label: "Resume", tone: "strong", phases: ["paused"], what: () => "The rollout goes on where it is." },
+  { verb: "pause", label: "Pause", phases: ["running", "finalizing"], what: () => "Nodes stay as they are until somebody resumes." },
+  { verb: "promote", label: "End this step now", phases: FORWARD, what: (r) => `Step ${r.step} of ${r.n_steps} counts as passed without waiting for more evidence.` },
+  { verb: "promote-full", label: "Skip all waiting", phases: FORWARD, reason: true, what: () => "All steps follow without baking and without evidence. Failing gates still end it." },
+  { verb: "extend", label: "Bake longer", phases: FORWARD, fields: true, when: (r) => ["bake", "gate"].includes(r.step_phase ?? "") ? "" : "no step is baking", what: () => "The present step bakes longer." },
+  { verb: "reject", label: "Reject", needs: "approve", tone: "danger", phases: ["queued", "running", "paused"], reason: true, when: (r) => waitsForApproval(r) ? "" : "nothing waits for an approval", what: () => "The rollout ends; what it brought goes back." },
+  { verb: "halt", label: "Halt as it is", tone: "danger", phases: [...FORWARD, "rolling-back", "rollback-stuck"], reason: true,
+    what: () => "Nothing is touched any more: the fleet stays mixed until somebody decides." },
+  { verb: "abort", label: "Abort and go back", tone: "danger", phases: ["submitted", "queued", "running", "paused", "finalizing"],
+    what: (r) => r.from ? `All nodes go back to version ${r.from}. Version ${r.to} stays in the registry.` : `Version ${r.to} is taken off the nodes again.` },
+];
+const waitsForApproval = (r: Rollout) => (r.pauses ?? []).some((p) => p.reason === "approval") || /approval/.test(r.waiting ?? "");
+// What an approver may let a rollout pass over.
+const PASSABLE: Record<string, [string, string]> = { freeze: ["freeze", "the freeze"], stop: ["stop", "the stopped line"], "failure-budget": ["budget", "the spent failure budget"], dependency: ["dependency", "what it depends on"] };
+const MAIN = ["approve", "resume", "pause", "promote", "reject", "abort"];
+
+function Way({ rollout: r }: { rollout: Rollout }) {
+  const plan = r.way_back;
+  if (!plan) return null;
+  return <p class="note">Going back now: {plural(plan.n_nodes, "node")}{plan.eta && <>, about {duration(plan.eta)}</>}{plan.low_point !== undefined && <>, never fewer than {plan.low_point} serving</>}{plan.needs_load === false && ", no load needed"}.
+    {plan.order && plan.order.length > 0 && <> Newest first: {plan.order.slice(0, 8).join(", ")}{plan.order.length > 8 && " …"}.</>}</p>;
+}
+
+function Actions({ rollout: r, ask }: { rollout: Rollout; ask: (q: Question) => void }) {
+  const [all, setAll] = useState(false);
+  if (r.ended || !may("deploy")) return null;
+  const legal = VERBS.filter((v) => (!v.needs || may(v.needs)) && v.phases.includes(r.phase) && (all || MAIN.includes(v.verb)) && (all || !v.when?.(r)));
+  const passable = (r.pauses ?? []).map((p) => p.reason).filter((reason) => PASSABLE[reason]);
+  const open = (v: Verb) => ask({ title: v.label, verb: v.label, danger: v.tone === "danger", needsReason: v.reason,
+    text: <><p>{v.what(r)}</p>{v.verb === "abort" && <Way rollout={r} />}</>,
+    fields: v.fields && <label class="field">By<select name="for"><option value="5m">5 minutes</option><option value="30m">30 minutes</option><option value="2h">2 hours</option></select></label>,
+    act: (f) => post(`/rollouts/${quote(r.id)}/commands`, { verb: v.verb, ...(f.for && { for: f.for }), ...(f.reason && { reason: f.reason }), ...(r.step > 0 && { expected_step: r.step }) }) });
+  return <div class="actions">
+    {legal.map((v) => { const why = v.when?.(r) ?? ""; return <button key={v.verb} class={why ? "" : v.tone} disabled={why !== ""} title={why} onClick={() => open(v)}>{v.label}{why && <span class="unseen"> ({why})</span>}</button>; })}
+    {passable.length > 0 && may("approve") && <button onClick={() => ask({ title: "Pass over what holds it", verb: "Pass over", danger: true, needsReason: true, text: <p>{r.id} goes on in spite of {passable.map((reason) => PASSABLE[reason]![1]).join(" and ")}.</p>,
+      act: (f) => post(`/rollouts/${quote(r.id)}/overrides`, { override: passable.map((reason) => PASSABLE[reason]![0]), reason: f.reason }) })}>Pass over…</button>}
+    <button class="quiet" aria-expanded={all} onClick={() => setAll(!all)}>{all ? "Fewer" : "More…"}</button>
+  </div>;
+}
+
+function Clocks({ rollout: r }: { rollout: Rollout }) {
+  const plan = r.way_back;
+  return <ul class="clocks">
+    <li>{r.ended ? "took" : "for"} <b><Took from={r.created} until={r.ended} /></b></li>
+    {!r.ended && r.bake_until && <li>evidence is awaited for <Countdown until={r.bake_until} /></li>}
+    {!r.ended && r.deadline && <li>step has to end in <Countdown until={r.deadline} /></li>}
+    {!r.ended && plan?.eta && <li>a rollback now takes about <b>{duration(plan.eta)}</b></li>}
+  </ul>;
+}
+
+// What a step is at, as a mark and in words.
+const STEP_WORDS: Record<string, string> = { pending: "to come", apply: "changing nodes", settle: "settling", bake: "baking", gate: "judging", done: "done" };
+function stepState(step: Step, isCurrent: boolean): { style: string; text: string } {
+  if (step.verdict === "fail") return { style: "failed", text: "✕ failed" };
+  if (step.phase === "done") return { style: "done", text: "✓ done" };
+  const words = STEP_WORDS[step.phase] ?? step.phase;
+  return isCurrent ? { style: "open", text: `▸ ${words}` } : { style: "", text: words };
+}
+
+function StepCard({ step, number, isCurrent }: { step: Step; number: number; isCurrent: boolean }) {
+  const { style, text } = stepState(step, isCurrent);
+  return <li class={style} aria-current={isCurrent ? "step" : undefined}>
+    <b><span>{number}. {plural(step.n_nodes, "node")}{step.weight && `, ${step.weight} % of traffic`}{step.wave && `, ${step.wave}`}</span><span>{text}</span></b>
+    <small>planned: {/^0/.test(step.bake) ? "no bake" : `bake ${duration(step.bake)}`}{step.max_bake && !/^0/.test(step.max_bake) && step.max_bake !== step.bake && `, up to ${duration(step.max_bake)}`}
+      {step.approvals ? `, ${plural(step.approvals, "approval")}` : ""}{step.mirrored ? ", mirrored traffic" : ""}</small>
+    {step.started && <small>{step.ended ? "took " : "so far "}<Took from={step.started} until={step.ended} />{step.verdict && `, ${step.verdict}`}</small>}
+  </li>;
+}
+
+const MOVING = ["waiting", "placing", "switching", "loading", "observing", "golden", "rolling-back", "draining", "routing"];
+const GLYPH: Record<string, string> = { serving: "✓", failed: "✕", unreachable: "✕", "rolling-back": "↩", old: "·", "left-out": "–" };
+function NodeCell({ node, to: version, dense }: { node: RolloutNode; to: number; dense: boolean }) {
+  const style = ["failed", "unreachable"].includes(node.state) ? "bad" : node.version === version ? "new" : MOVING.includes(node.state) ? "move" : "";
+  const words = `${node.state}${(node.attempt ?? 0) > 1 && node.state !== "serving" ? `, attempt ${node.attempt}` : ""}${node.text ? `: ${node.text}` : ""}`;
+  return <li class={`cell ${style}`} title={`${node.node}: ${words}`}>
+    <b><span>{node.node}</span><span>{node.version ? `v${node.version}` : "–"}{node.wanted && node.wanted !== node.version ? ` → v${node.wanted}` : ""}</span></b>
+    <small>{GLYPH[node.state] ?? "▸"} {dense ? node.state : words}{node.weight !== undefined && `, ${node.weight} %`}{node.next && <>, again in <Countdown until={node.next} /></>}</small>
+  </li>;
+}
+
+function Strip({ rollout: r }: { rollout: Rollout }) {
+  const nodes = r.nodes ?? [], dense = nodes.length > 60;
+  const waves = [...new Set(nodes.map((n) => n.wave ?? ""))];
+  const done = nodes.filter((n) => n.version === r.to).length, moving = nodes.filter((n) => MOVING.includes(n.state)).length;
+  return <>
+    <h2>Nodes: {done} of {nodes.length} on version {r.to}</h2>
+    <div class="split"><ShareBar label="Nodes" parts={[{ name: `version ${r.to}`, n: done, kind: "new" }, { name: "moving", n: nodes.filter((n) => MOVING.includes(n.state) && n.version !== r.to).length, kind: "warn" },
+      { name: "as before", n: nodes.filter((n) => n.version !== r.to && !MOVING.includes(n.state)).length, kind: "line" }]} />
+      <small class="soft">{moving > 0 ? `${plural(moving, "node")} at work` : "no node at work"}</small></div>
+    {waves.map((wave) => <section key={wave}>{wave && <h3>{wave}</h3>}
+      <ul aria-label={wave ? `Nodes of ${wave}` : "Nodes"} class={`strip${dense ? " dense" : ""}`}>{nodes.filter((n) => (n.wave ?? "") === wave).map((n) => <NodeCell key={n.node} node={n} to={r.to} dense={dense} />)}</ul></section>)}
+  </>;
+}
+
+function Traffic({ rollout: r }: { rollout: Rollout }) {
+  const weight = r.weight ?? (r.weight_bp !== undefined && r.weight_bp >= 0 ? { wanted: String(r.weight_bp / 100), set: undefined } : undefined);
+  if (!weight || (weight.wanted === undefined && weight.set === undefined)) return null;
+  const set = Number(weight.set ?? weight.wanted ?? 0);
+  return <><h2>Traffic <small>{weight.set !== undefined ? `${weight.set} % really set` : "not yet read back"}, {weight.wanted} % wanted for version {r.to}</small></h2>
+    <Shares label="Traffic" unit={(n) => `${+n.toFixed(2)} %`} parts={[{ name: `version ${r.to}`, n: set, kind: "new" }, { name: `version ${r.from ?? "none"}`, n: 100 - set, kind: "old" }]} />
+    {(r.traffic ?? []).map((t) => <Table key={t.router} caption={`Traffic through ${t.router}`} heads={["Node", ["Share"], ["Wanted"], "State", ["Requests"], ["Errors"]]}>
+      {t.nodes.slice(0, 40).map((n) => <tr key={n.node}><td>{n.node}</td><td class="num">{n.share !== undefined ? `${n.share} %` : "–"}</td><td class="num">{n.wanted !== undefined ? `${n.wanted} %` : "–"}</td><td><Badge text={n.up ? "up" : "down"} tone={n.up ? "good" : "bad"} />{n.mirrored && " mirrored"}</td><td class="num">{n.requests ?? "–"}</td><td class="num">{n.errors ?? "–"}</td></tr>)}</Table>)}</>;
+}
+
+function Timeline({ items }: { items: Change[] }) {
+  return <ol class="times">{items.map((c) => <li key={c.seq} class={c.kind === "rollout.command" || c.kind === "rollout.submit" ? "person" : /roll(ed|ing).back|failed|stuck/.test(c.message) ? "bad" : /succeeded/.test(c.message) ? "good" : ""}>
+    <time dateTime={c.time} title={c.time}>{clock(c.time)}</time><span>{linked(c.message)} {c.actor !== "mregd" && <span class="soft">by <Who actor={c.actor} /></span>}{c.reason && <p class="under">“{c.reason}”</p>}</span></li>)}</ol>;
+}
+
+// The rollout at each look; its history only when the rollout has moved.
+function loader(id: string) {
+  let seen = -1, events: Change[] = [], last: { rollout: Rollout; events: Change[] } | undefined;
+  return async () => {
+    const rollout = await get<Rollout>(`/rollouts/${quote(id)}`);
+    if (last?.rollout === rollout) return last;
+    if (rollout.revision !== seen) events = (await get<List<Change>>(`/changes?object=${quote(id)}&limit=200`)).items.slice().reverse();
+    seen = rollout.revision;
+    last = { rollout, events };
+    return last;
+  };
+}
+
+export function RolloutPage({ id }: { id: string }) {
+  const load = useMemo(() => loader(id), [id]);
+  const page = useLoad(load, 1500, id);
+  const [dialog, ask] = useAsk(page.again);
+  return <Loaded of={page}>{({ rollout: r, events }) => {
+    const steps = r.steps ?? [];
+    return <>
+      <Head crumbs={[["Rollouts", "/rollouts"], [r.model, to.model(r.model)]]} badge={r.phase} cli={`mreg rollout watch ${r.id}`} api={`/rollouts/${r.id}`}
+        title={<>{r.id}: {r.model} {r.from ? <a href={to.version(r.model, r.from)}>{r.from}</a> : "nothing"} → <a href={to.version(r.model, r.to)}>{r.to}</a> in <a href={to.env(r.environment)}>{r.environment}</a></>}>
+        {r.from && <a class="button" href={`${to.model(r.model)}/compare?a=${r.from}&b=${r.to}`}>Compare</a>}</Head>
+      <p class="sentence"><Said text={r.outcome ?? r.waiting} /></p>
+      <p class="unseen" role="status">{r.phase}{!r.ended && r.step > 0 && `, step ${r.step} of ${r.n_steps}: ${STEP_WORDS[r.step_phase ?? ""] ?? ""}`}</p>
+      <Clocks rollout={r} />
+      {(r.pauses ?? []).filter((p) => !r.waiting?.includes(p.text)).map((p) => <p class="note warn" key={p.reason}>Paused ({p.reason}) <Ago at={p.since} />: {p.text}</p>)}
+      {r.unblock && !r.ended && <p class={r.phase === "running" ? "note" : "note warn"}><Said text={r.unblock} /></p>}
+      <Actions rollout={r} ask={ask} />
+      {steps.length > 0 && <><h2>Steps</h2>
+        <ol class="rail">{steps.slice(0, 40).map((s, i) => <StepCard key={i} step={s} number={i + 1} isCurrent={i + 1 === r.step && !r.ended} />)}</ol>
+        {steps.length > 40 && <p class="more">and {steps.length - 40} more steps</p>}</>}
+      <Traffic rollout={r} />
+      {(r.gates ?? []).length > 0 && <><h2>Evidence</h2><Gates rollout={r} />
+        {r.gates!.some((g) => g.n_requests !== undefined) && <Charts rollout={r} />}</>}
+      <Strip rollout={r} />
+      <div class="cols"><div><h2>Time line</h2><Timeline items={events} /></div>
+        <div><h2>About</h2>
+          <dl class="facts">
+            <dt>Kind</dt><dd>{r.kind}, {r.strategy?.strategy}</dd>
+            <dt>Asked for</dt><dd><Ago at={r.created} /> by <Who actor={r.actor} />{r.reason && `: “${r.reason}”`}</dd>
+            {(r.queue_position ?? 0) > 0 && <><dt>In the queue</dt><dd>place {r.queue_position}</dd></>}
+            {r.ended && <><dt>Ended</dt><dd><Ago at={r.ended} />, after {span(Date.parse(r.ended) - Date.parse(r.created))}</dd></>}
+            {(r.approvals ?? []).length > 0 && <><dt>Approved by</dt><dd>{r.approvals!.map((a, i) => <>{i > 0 && ", "}<Who actor={a.actor} /></>)}</dd></>}
+            {r.set && <><dt>Moves with</dt><dd>{r.set}</dd></>}
+            <dt>In a terminal</dt><dd><code>mreg rollout watch {r.id}</code></dd>
+          </dl>
+          {!r.ended && <Way rollout={r} />}
+        </div></div>
+      {dialog}
+    </>;
+  }}</Loaded>;
+}

@@ -1,0 +1,70 @@
+// Times and durations: relative with the exact time at hand, in UTC or as on the wall, and clocks that run.
+import { signal } from "@preact/signals";
+import { useEffect } from "preact/hooks";
+
+export const zone = signal<"UTC" | "local">(localStorage.getItem("mreg-zone") === "UTC" ? "UTC" : "local");
+export const setZone = (name: "UTC" | "local") => { localStorage.setItem("mreg-zone", name); zone.value = name; };
+
+const second = signal(Date.now());
+let users = 0, timer = 0;
+// Ticks each second while something on the page needs it and the page is seen.
+function useSecond(): number {
+  useEffect(() => {
+    if (users++ === 0) timer = window.setInterval(() => { if (!document.hidden) second.value = Date.now(); }, 1000);
+    return () => { if (--users === 0) clearInterval(timer); };
+  }, []);
+  return second.value;
+}
+
+const two = (n: number) => String(n).padStart(2, "0");
+const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+export function stamp(time: string | number, seconds = true): string {
+  const d = new Date(time);
+  if (Number.isNaN(d.getTime())) return String(time);
+  const utc = zone.value === "UTC";
+  const [y, m, day, h, min, s] = utc ? [d.getUTCFullYear(), d.getUTCMonth(), d.getUTCDate(), d.getUTCHours(), d.getUTCMinutes(), d.getUTCSeconds()]
+    : [d.getFullYear(), d.getMonth(), d.getDate(), d.getHours(), d.getMinutes(), d.getSeconds()];
+  return `${day} ${MONTHS[m!]} ${y} ${two(h!)}:${two(min!)}${seconds ? `:${two(s!)}` : ""}${utc ? " UTC" : ""}`;
+}
+export const clock = (time: string | number) => stamp(time).replace(/^.* (\d\d:\d\d:\d\d).*$/, "$1");
+
+const UNITS: [number, string][] = [[86400, "d"], [3600, "h"], [60, "min"], [1, "s"]];
+export function span(ms: number): string {
+  let left = Math.max(0, Math.round(ms / 1000));
+  const words: string[] = [];
+  for (const [n, unit] of UNITS) {
+    if (left < n || words.length === 2) continue;
+    words.push(`${Math.floor(left / n)} ${unit}`);
+    left %= n;
+    if (n >= 86400 && words.length) break;
+  }
+  return words.join(" ") || "0 s";
+}
+
+// "3 min ago"; the exact time is its title.
+export function Ago({ at }: { at?: string }) {
+  if (!at) return <>–</>;
+  const seconds = Math.max(0, (Date.now() - Date.parse(at)) / 1000);
+  const unit = UNITS.find(([n]) => seconds >= n);
+  return <time dateTime={at} title={stamp(at)}>{unit ? `${Math.floor(seconds / unit[0])} ${unit[1]} ago` : "now"}</time>;
+}
+export const At = ({ at }: { at?: string }) => at ? <time dateTime={at} title={at}>{stamp(at)}</time> : <>–</>;
+// A sentence of the server's with its moments as the reader wants them.
+export const Said = ({ text }: { text?: string }) => <>{(text ?? "").split(/(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z)/).map((part, i) =>
+  i % 2 ? <time key={i} dateTime={part} title={part}>{stamp(part)}</time> : part)}</>;
+// How long something took, or takes so far.
+export function Took({ from, until }: { from: string; until?: string }) {
+  const now = useSecond();
+  return <time>{span((until ? Date.parse(until) : now) - Date.parse(from))}</time>;
+}
+// Time left until a moment, running.
+export function Countdown({ until }: { until: string }) {
+  const left = Date.parse(until) - useSecond();
+  return <b title={stamp(until)}>{left > 0 ? span(left) : "over"}</b>;
+}
+// Go durations of the API ("1h30m", "30s") in words.
+export function duration(text?: string): string {
+  if (!text || /^0/.test(text)) return "none";
+  if (/^\d+ms$/.test(text)) return "1 s";
+  return text.replace(/(\d+)h/, "$1 h ").replace(/(\d+)m(?!s)/, "$1 min ").replace(/(\d+)s/, "$1 s").replace(/(\d+)d/, "$1 d ").trim();
+}

@@ -1,0 +1,29 @@
+// Actors by name where the reader may know them: "you", a token's or person's name, or the id.
+import { signal } from "@preact/signals";
+import { useEffect } from "preact/hooks";
+import { type List, get, may, me } from "./api";
+
+interface Named { id: string; name: string }
+const names = signal<Record<string, string>>({});
+let asked = "";
+
+async function learn() {
+  const lists = await Promise.all([get<List<Named>>("/tokens?limit=500"), may("admin") ? get<List<Named>>("/users?limit=500") : { items: [] }]);
+  names.value = Object.fromEntries(lists.flatMap((list) => list.items).map((one) => [one.id, one.name]));
+}
+
+// A name that turns up later, such as a new token's, is asked for once.
+function useName(actor: string): string | undefined {
+  useEffect(() => {
+    if (!may("audit") || !/^[tu]-/.test(actor) || actor === me.value?.actor || actor in names.value || asked.includes(` ${actor} `)) return;
+    const isFirst = asked === "";
+    asked += ` ${actor} `;
+    setTimeout(() => { if (isFirst || !(actor in names.value)) learn().catch(() => undefined); }, isFirst ? 0 : 2000);
+  }, [actor]);
+  return actor === me.value?.actor ? "you" : names.value[actor];
+}
+
+export function Who({ actor }: { actor?: string }) {
+  const name = useName(actor ?? "");
+  return <span title={name ? actor : undefined}>{name ?? actor ?? "–"}</span>;
+}
