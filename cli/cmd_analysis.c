@@ -130,6 +130,19 @@ static int add_setting(struct cli *cli, const char *text, json_t *gates, struct 
     return ERR_OK;
 }
 
+/* Old rows that were added up: moments before that are coarser. */
+static void say_merged(struct cli *cli, const json_t *gate)
+{
+    const json_t *merged = json_object_get(gate, "merged");
+    const char *what = json_object_get(merged, "values") != NULL ? "values" : "intervals";
+    if (merged == NULL)
+        return;
+    out_say(&cli->out, "%s: %lld %s until %s were kept as %lld, %lld of these roughly",
+            text_at(gate, "name"), (long long)int_at(merged, what, 0), what,
+            text_at(merged, "until"), (long long)int_at(merged, "into", 0),
+            (long long)int_at(merged, "rough", 0));
+}
+
 static void print_replay(struct cli *cli, const json_t *answer)
 {
     static const char *const heads[] = {"GATE", "WAS", "NOW", "REACHED", "CANARY", "BASELINE"};
@@ -149,6 +162,7 @@ static void print_replay(struct cli *cli, const json_t *answer)
         put_arm(&t, gate, "baseline");
     }
     table_print(&t);
+    json_array_foreach(json_object_get(answer, "gates"), i, gate) say_merged(cli, gate);
 }
 
 int cmd_analysis_replay(struct cli *cli)

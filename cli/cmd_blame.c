@@ -9,12 +9,28 @@
 
 #define MAX_CHANGES 5000
 
-/* The thing that a row is about: "alias fraud/champion". Rollouts only move targets, which have
- * rows of their own. */
+/* "fraud@champion" or "fraud@7": rows about aliases and versions have the model as object, and name
+ * the rest in their message. */
+static const char *object_of(struct cli *cli, const json_t *row)
+{
+    static const char word[] = " version ";
+    const char *object = text_at(row, "object");
+    const char *message = text_at(row, "message");
+    const char *at = strstr(message, cli_printf(cli, " %s@", object));
+    const char *number = strstr(message, cli_printf(cli, " %s%s", object, word));
+    if (at)
+        return arena_copy(&cli->arena, at + 1, strcspn(at + 1, " "));
+    if (!number)
+        return object;
+    number += 1 + strlen(object) + strlen(word);
+    return cli_printf(cli, "%s@%.*s", object, (int)strspn(number, "0123456789"), number);
+}
+
+/* The thing that a row is about: "alias fraud@champion". */
 static const char *thing_of(struct cli *cli, const json_t *row)
 {
     const char *kind = text_at(row, "kind");
-    return cli_printf(cli, "%.*s %s", (int)strcspn(kind, "."), kind, text_at(row, "object"));
+    return cli_printf(cli, "%.*s %s", (int)strcspn(kind, "."), kind, object_of(cli, row));
 }
 
 static bool is_gone(const char *kind)
@@ -22,7 +38,8 @@ static bool is_gone(const char *kind)
     return strstr(kind, ".delete") || strstr(kind, ".remove") || strstr(kind, ".revoke");
 }
 
-/* The newest row about each thing that still is; rows come newest first. */
+/* The newest row about each thing that still is; rows come newest first. Rollouts only move
+ * targets, which have rows of their own. */
 static json_t *who_set(struct cli *cli, const json_t *rows)
 {
     json_t *seen CLEANUP(json_decref_ptr) = json_object();
@@ -35,8 +52,10 @@ static json_t *who_set(struct cli *cli, const json_t *rows)
         if (json_object_get(seen, thing) || strncmp(thing, "rollout ", 8) == 0)
             continue;
         json_object_set_new(seen, thing, json_true());
-        if (!is_gone(text_at(row, "kind")))
-            json_array_append(kept, row);
+        if (is_gone(text_at(row, "kind")))
+            continue;
+        json_object_set_new(row, "thing", json_string(object_of(cli, row)));
+        json_array_append(kept, row);
     }
     return kept;
 }
@@ -53,7 +72,7 @@ static void print_rows(struct cli *cli, const json_t *rows)
     json_array_foreach((json_t *)(uintptr_t)rows, i, row)
     {
         table_cell(&t, TONE_PLAIN, text_at(row, "kind"));
-        table_cell(&t, TONE_STRONG, text_at(row, "object"));
+        table_cell(&t, TONE_STRONG, text_at(row, "thing"));
         table_cellf(&t, TONE_FAINT, "%lld", (long long)int_at(row, "seq", 0));
         table_cell(&t, TONE_PLAIN, out_ago(&cli->out, text_at(row, "time"), ago));
         table_cell(&t, TONE_PLAIN, text_at(row, "actor"));

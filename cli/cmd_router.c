@@ -65,6 +65,8 @@ int cmd_router_remove(struct cli *cli)
                       NULL, &answer, &e);
     if (rc != ERR_OK)
         return cli_fail(cli, &e);
+    if (cli->out.is_json)
+        cli_json(cli, answer);
     out_say(&cli->out, "router removed; it goes on as it was left");
     return EXIT_DONE;
 }

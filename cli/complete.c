@@ -42,6 +42,35 @@ static bool offer_choices(const struct place *p, const char *name)
     return false;
 }
 
+/* --- commands --- */
+
+static void offer_plugin(void *user, const char *name, const char *path)
+{
+    complete_offer(user, name, path);
+}
+
+static void offer_commands(struct place *p)
+{
+    const struct command *list[MAX_COMMANDS];
+    size_t n = opt_commands(command_tables, list);
+    for (size_t i = 0; i < n; i++) {
+        const char *word = arena_copy(&p->cli->arena, list[i]->name, strcspn(list[i]->name, " "));
+        bool is_noun = strchr(list[i]->name, ' ') != NULL;
+        if (opt_of_word(command_tables, word) == list[i]) /* a noun's first verb stands for all */
+            complete_offer(p, word, is_noun ? "" : list[i]->summary);
+    }
+    for (const struct command_alias *a = command_aliases; a->alias; a++)
+        complete_offer(p, a->alias, a->name);
+    plugin_each(offer_plugin, p);
+}
+
+static void offer_help(struct place *p)
+{
+    offer_commands(p);
+    for (const struct topic *t = topics; t->name; t++)
+        complete_offer(p, t->name, t->title);
+}
+
 static void offer_contexts(const struct place *p)
 {
     const char **names = setup_contexts(p->cli->setup, &p->cli->arena);
@@ -55,13 +84,15 @@ static void offer_settings(const struct place *p)
         complete_offer(p, r->key, r->variable);
 }
 
-static void offer_value(const struct place *p, const char *option)
+static void offer_value(struct place *p, const char *option)
 {
     static const char *const files[] = {"FILE", "PATH", "A", NULL};
     if (offer_choices(p, option ? option : p->placeholder) || offer_choices(p, p->placeholder))
         return;
     if (strcmp(p->placeholder, "CONTEXT") == 0)
         offer_contexts(p);
+    else if (strcmp(p->placeholder, "COMMAND|TOPIC") == 0)
+        offer_help(p);
     else if (strcmp(p->placeholder, "KEY") == 0)
         offer_settings(p);
     else if (strcmp(p->placeholder, "FOLDER") == 0 || strcmp(p->placeholder, "DIR") == 0)
@@ -72,29 +103,7 @@ static void offer_value(const struct place *p, const char *option)
                 puts(":files");
 }
 
-/* --- commands --- */
-
-static void offer_plugin(void *user, const char *name, const char *path)
-{
-    complete_offer(user, name, path);
-}
-
-static void offer_commands(struct place *p)
-{
-    const struct command *list[MAX_COMMANDS];
-    size_t n = opt_commands(command_tables, list);
-    const char *last = "";
-    for (size_t i = 0; i < n; i++) {
-        const char *word = arena_copy(&p->cli->arena, list[i]->name, strcspn(list[i]->name, " "));
-        bool is_noun = strchr(list[i]->name, ' ') != NULL;
-        if (strcmp(word, last) != 0)
-            complete_offer(p, word, is_noun ? "" : list[i]->summary);
-        last = word;
-    }
-    for (const struct command_alias *a = command_aliases; a->alias; a++)
-        complete_offer(p, a->alias, a->name);
-    plugin_each(offer_plugin, p);
-}
+/* --- verbs and options --- */
 
 static void offer_verbs(const struct place *p, const char *noun)
 {

@@ -109,7 +109,7 @@ static json_t *fetch(struct cli *cli, const char *path)
 
 /* Where the names of a placeholder come from. %s: the first argument (or --env), encoded. */
 static const struct source {
-    const char *placeholder, *noun; /* noun: NULL, or the command's first word */
+    const char *placeholder, *noun; /* noun: NULL, or how the command begins */
     const char *path, *member, *text;
 } sources[] = {
     {"ENV", NULL, "/api/v1/environments?limit=500", "name", NULL},
@@ -117,7 +117,9 @@ static const struct source {
     {"NAME", "router", "/api/v1/environments/%s/routers", "name", "driver"},
     {"ALIAS", NULL, "/api/v1/models/%s/aliases?limit=500", "alias", "version"},
     {"ROLLOUT", NULL, "/api/v1/rollouts?limit=100", "id", "phase"},
-    {"ID", "rollout", "/api/v1/rollouts?limit=100", "id", "phase"},
+    {"ID", "rollout show", "/api/v1/rollouts?limit=100", "id", "phase"},
+    {"ID", "rollout watch", "/api/v1/rollouts?limit=100", "id", "phase"},
+    {"ID", "rollout", "/api/v1/rollouts?limit=100&active=true", "id", "phase"},
     {"ID", "queue", "/api/v1/rollouts?limit=100&queued=true", "id", "phase"},
     {"ID", "approval", "/api/v1/approvals", "rollout", "model"},
     {"ID", "webhook", "/api/v1/webhooks?limit=500", "id", "name"},
@@ -131,7 +133,7 @@ static bool is_of_noun(const struct place *p, const char *noun)
 {
     const struct command *c = p->cli->command;
     size_t n = noun ? strlen(noun) : 0;
-    return !noun || (c && strncmp(c->name, noun, n) == 0 && c->name[n] == ' ');
+    return !noun || (c && strncmp(c->name, noun, n) == 0 && strchr(" ", c->name[n]));
 }
 
 static const struct source *find_source(const struct place *p)

@@ -108,6 +108,7 @@ static int run(struct cli *cli)
     struct err e = {0};
     struct profile profile = {0};
     struct setup setup = {0};
+    crash_note(cli->command->name);
     cli->profile = &profile;
     cli->makes_context = cli->command->run == cmd_login || cli->command->run == cmd_context_add ||
                          cli->command->run == cmd_context_list || cli->command->run == cmd_doctor;

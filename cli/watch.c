@@ -168,7 +168,8 @@ int watch_rollout(struct cli *cli, const char *id)
     int64_t start = watch_clock_ms();
     int code = -1;
     w.path = cli_printf(cli, "/api/v1/rollouts/%s", cli_quote(cli, id));
-    if (cli->out.stdout_is_tty && !cli->out.is_json && !opt_has(cli, "plain"))
+    if (cli->out.stdout_is_tty && !cli->out.is_json && !opt_has(cli, "plain") &&
+        !cli->out.is_accessible)
         w.screen = screen_open(cli, id);
     int rc = watch_timeout(cli, &limit_ms, &e);
     interrupt_ask();

@@ -15,11 +15,6 @@
 static const char *const format_names[HOOK_FORMAT_COUNT + 1] = {"standard", "github", "gitlab",
                                                                 "gitea", NULL};
 
-const char *hook_format_name(enum hook_format f)
-{
-    return format_names[f];
-}
-
 const char *const *hook_format_names(void)
 {
     return format_names;

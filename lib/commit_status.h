@@ -9,7 +9,6 @@
 #include "webhook.h"
 
 enum hook_format { HOOK_STANDARD, HOOK_GITHUB, HOOK_GITLAB, HOOK_GITEA, HOOK_FORMAT_COUNT };
-const char *hook_format_name(enum hook_format f);
 /* NULL-terminated list, for errors and did-you-mean. */
 const char *const *hook_format_names(void);
 /* False if the name is unknown; *out is then untouched. */

@@ -1,5 +1,6 @@
 /*
- * SHA-256 (and SHA-1 for git): the only file that knows OpenSSL. The algorithm is fetched once per
+ * SHA-256 (and SHA-1 for git): with jwt_key.c the only file that knows
+ * OpenSSL. The algorithm is fetched once per
  * process, because a fetch costs more than hashing a small document; that pointer is the one global
  * of lib, written once under pthread_once and read-only after. Any thread; a running hash belongs
  * to one thread.

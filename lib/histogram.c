@@ -74,6 +74,20 @@ static bool is_bucket_of(const struct prom_sample *s, const char *name)
            memcmp(s->name + n, suffix, n_suffix) == 0;
 }
 
+/* A line without a label's value is not ours: most lines of a page of many models need not be read.
+ * Values that would be escaped are not looked for. */
+static bool may_be_ours(const struct prom *p, const struct histogram_label *labels, size_t n_labels)
+{
+    const char *end = memchr(p->at, '\n', (size_t)(p->end - p->at));
+    size_t n = (size_t)((end != NULL ? end : p->end) - p->at);
+    for (size_t i = 0; i < n_labels; i++) {
+        const char *value = labels[i].value;
+        if (strpbrk(value, "\\\"\n") == NULL && memmem(p->at, n, value, strlen(value)) == NULL)
+            return false;
+    }
+    return true;
+}
+
 bool histogram_collect(const char *text, size_t n, const char *name,
                        const struct histogram_label *labels, size_t n_labels, struct histogram *out)
 {
@@ -82,7 +96,14 @@ bool histogram_collect(const char *text, size_t n, const char *name,
 
     memset(out, 0, sizeof *out);
     prom_init(&p, text, n);
-    while (!out->is_odd && prom_next(&p, &s)) {
+    while (!out->is_odd && prom_seek(&p, name)) {
+        if (!may_be_ours(&p, labels, n_labels)) {
+            const char *end = memchr(p.at, '\n', (size_t)(p.end - p.at));
+            p.at = end != NULL ? end + 1 : p.end;
+            continue;
+        }
+        if (!prom_next(&p, &s))
+            break;
         bool is_ours = is_bucket_of(&s, name);
         for (size_t i = 0; is_ours && i < n_labels; i++)
             is_ours = prom_has(&s, labels[i].name, labels[i].value);

@@ -4,6 +4,7 @@
  */
 #include "mem.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -89,6 +90,17 @@ void *arena_alloc(struct arena *a, size_t n)
     void *p = (char *)b->data + b->used;
     b->used += need;
     return p;
+}
+
+void *arena_grow(struct arena *a, void *items, size_t n, size_t size)
+{
+    bool is_full = n == 0 || (n >= 8 && (n & (n - 1)) == 0);
+    if (!is_full)
+        return items;
+    void *more = arena_alloc(a, (n < 8 ? 8 : n * 2) * size);
+    if (n > 0)
+        memcpy(more, items, n * size);
+    return more;
 }
 
 void *arena_copy(struct arena *a, const void *p, size_t n)

@@ -44,6 +44,9 @@ void arena_clear(struct arena *a);
 void *arena_alloc(struct arena *a, size_t n);
 /* Copy of n bytes of p plus a NUL byte, in arena. */
 void *arena_copy(struct arena *a, const void *p, size_t n);
+/* Room for one more item of a list that has n, in arena: the list itself or a copy of it. NULL is
+ * the empty list; size: of one item. */
+void *arena_grow(struct arena *a, void *items, size_t n, size_t size);
 /* Copy of the string s, in arena. NULL gives NULL. */
 char *arena_strdup(struct arena *a, const char *s);
 /* Formatted string, in arena. */

@@ -96,6 +96,7 @@ static void retry_later(struct move *m, const struct move_in *in)
 
 static void succeed_phase(struct move *m, const struct move_in *in, struct move_out *out)
 {
+    m->was_switched = m->was_switched || m->phase == MOVE_SWITCH;
     m->n_failures = 0;
     switch (m->phase) {
     case MOVE_STAGE:
@@ -162,6 +163,7 @@ static void fail_phase(struct move *m, const struct move_in *in, struct move_out
 static void doubt_phase(struct move *m, const struct move_in *in)
 {
     note(m, in->op);
+    m->was_switched = m->was_switched || m->phase == MOVE_SWITCH;
     if (m->phase == MOVE_LOAD) {
         m->loaded_ms = in->op->ended_ms;
         move_enter(m, MOVE_OBSERVE, in->now_ms);

@@ -30,6 +30,8 @@ void planner_begin_rollback(struct planner *p, const char *cause, enum rollout_f
     s->n_pauses = 0;
     s->paused_since_ms = s->step_deadline_ms = 0;
     s->bake_since_ms = s->bake_until_ms = s->exposed_ms = 0;
+    for (int i = 0; i < s->n_nodes; i++)
+        s->nodes[i].is_back = false; /* what was tidied up already goes back as well */
     planner_set_phase(p, ROLLOUT_ROLLING_BACK);
     p->plans_again = true;
 }

@@ -123,12 +123,14 @@ static void blame(struct planner *p, struct rollout_node *n, const struct view_n
     p->s->n_infra_failures += !is_version;
 }
 
-/* Files that were refused were not switched: the node still is what it was. */
+/* Files that were refused were not switched: the node still is what it was, unless an attempt
+ * before may have been carried out. */
 static void fail_forward(struct planner *p, struct rollout_node *n, int i)
 {
     const struct op_view *op = &p->seen[i]->op;
     bool was_refused = n->move.phase == MOVE_SWITCH && op->action == OP_SWITCH &&
-                       op->state == OP_FAILED && op->why == OP_CLASS_PERMANENT && n->n_lost == 0;
+                       op->state == OP_FAILED && op->why == OP_CLASS_PERMANENT && n->n_lost == 0 &&
+                       !n->move.was_switched;
     if (was_refused) {
         n->is_touched = false;
         n->move.deadline_ms = 0;

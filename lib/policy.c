@@ -118,6 +118,8 @@ void policy_for_rollback(struct policy *p)
     p->min_healthy_ms = 0;
     p->n_holdback = 0;
     p->n_approvals = 0;
+    /* A node that is gone must not hold the way back: it comes later, by the repairs. */
+    p->n_unreachable_max = POLICY_MAX_UNREACHABLE;
     p->n_gates = 1;
     p->gates[0] = (struct policy_gate){.kind = GATE_HEALTH};
 }

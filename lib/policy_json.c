@@ -61,7 +61,7 @@ static const struct param policy_params[] = {
     TIME("teardown", teardown_ms, 0, 7 * DAY_MS),
     COUNT("approvals", PARAM_INT, n_approvals, POLICY_MAX_APPROVALS),
     CHOICE("queue", queue, queue_names, ALL),
-    COUNT("unreachable_max", PARAM_INT64, n_unreachable_max, 1000),
+    COUNT("unreachable_max", PARAM_INT64, n_unreachable_max, POLICY_MAX_UNREACHABLE),
     TIME("lost_after", lost_after_ms, 1000, DAY_MS),
     TIME("repair_every", repair_every_ms, 0, 3600000),
     {.key = "prometheus", .type = PARAM_TEXT, .at = IN_POLICY(prometheus_at), .hi = 255},

@@ -157,6 +157,30 @@ bool prom_next(struct prom *p, struct prom_sample *out)
     return false;
 }
 
+static bool begins_line(const char *from, const char *at)
+{
+    while (at > from && (at[-1] == ' ' || at[-1] == '\t'))
+        at--;
+    return at == from || at[-1] == '\n';
+}
+
+bool prom_seek(struct prom *p, const char *text)
+{
+    size_t n = strlen(text);
+    const char *from = p->at;
+    for (const char *at = from; at < p->end; at++) {
+        at = memmem(at, (size_t)(p->end - at), text, n);
+        if (at == NULL)
+            break;
+        if (begins_line(from, at)) {
+            p->at = at;
+            return true;
+        }
+    }
+    p->at = p->end;
+    return false;
+}
+
 bool prom_is(const struct prom_sample *s, const char *name)
 {
     return strlen(name) == s->name_len && memcmp(name, s->name, s->name_len) == 0;

@@ -35,6 +35,9 @@ struct prom {
 void prom_init(struct prom *p, const char *text, size_t n);
 /* Reads the next sample; false at the end of the text. */
 bool prom_next(struct prom *p, struct prom_sample *out);
+/* Moves on to the next line that begins with this text, from the beginning of a line; false (at the
+ * end) if there is none. Much faster than reading every sample. */
+bool prom_seek(struct prom *p, const char *text);
 /* True if the sample has exactly this name. */
 bool prom_is(const struct prom_sample *s, const char *name);
 /* True if the sample has the label with this (unescaped) value. */

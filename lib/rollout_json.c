@@ -142,6 +142,7 @@ static const struct field move_fields[] = {
     FIELD_OF(FIELD_BOOL, struct move, is_drop),
     FIELD_OF(FIELD_BOOL, struct move, is_drained),
     FIELD_OF(FIELD_BOOL, struct move, is_leaving),
+    FIELD_OF(FIELD_BOOL, struct move, was_switched),
     FIELD_OF(FIELD_INT, struct move, attempt),
     FIELD_OF(FIELD_INT, struct move, n_failures),
     FIELD_OF(FIELD_INT, struct move, n_rounds),

@@ -33,7 +33,8 @@ need_packages() {
 
 BUILD_PACKAGES=(gcc libc6-dev cmake ninja-build pkg-config libcivetweb-dev libsqlite3-dev libgit2-dev
     libcurl4-openssl-dev libjansson-dev libsodium-dev libssl-dev python3)
-TEST_PACKAGES=(libcmocka-dev git openssh-client universal-ctags clang-format curl python3-yaml)
+TEST_PACKAGES=(libcmocka-dev git openssh-client universal-ctags clang-format curl openssl python3-yaml
+    mandoc groff-base zsh fish tmux)
 
 # npm comes from Debian unless some node and npm are there already.
 need_npm() {
@@ -81,4 +82,11 @@ LINTERS=$ROOT/build/linters
 install_linters() {
     install_python "$LINTERS" "$ROOT/tests/interop/linters/requirements.txt" &&
         (cd "$ROOT/tests/interop/linters" && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error >&2)
+}
+
+# A certified OpenID Connect issuer from npm.
+ISSUER=$ROOT/tests/interop/issuer
+install_issuer() {
+    need_npm
+    (cd "$ISSUER" && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error >&2)
 }

@@ -400,6 +400,8 @@ CREATE TABLE target_windows (
     PRIMARY KEY (target_id, ts)
 ) STRICT, WITHOUT ROWID;
 
+CREATE INDEX target_windows_by_time ON target_windows (ts);
+
 CREATE TABLE targets (
     target_id INTEGER PRIMARY KEY,
     env_id INTEGER NOT NULL REFERENCES environments (env_id),

@@ -51,6 +51,7 @@ CREATE TABLE target_windows (
     document TEXT NOT NULL,
     PRIMARY KEY (target_id, ts)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX target_windows_by_time ON target_windows (ts);
 
 -- Metrics that others post about a version in an environment. node: "" is all of them.
 CREATE TABLE metric_points (

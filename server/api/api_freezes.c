@@ -168,11 +168,28 @@ static int add_freeze(struct request *rq, struct reply *rp, struct err *e)
     return write_freeze(&w, &row, rq->now_ms, e);
 }
 
+/* Freezes of models that the caller may not see do not exist for him. */
+static int check_visible_freeze(struct request *rq, const char *id, struct err *e)
+{
+    struct look l CLEANUP(look_end) = {0};
+    struct freeze_row row;
+    bool found = false;
+    int rc = look_begin(rq, &l, e);
+
+    if (rc == ERR_OK)
+        rc = db_freeze_get(l.scope.db, id, rq->arena, &row, &found, e);
+    if (rc == ERR_OK && found && !is_about(&row, NULL, l.scope.globs))
+        return err_set(e, ERR_NOT_FOUND, "no freeze \"%.60s\"", id);
+    return rc;
+}
+
 static int remove_freeze(struct request *rq, struct reply *rp, struct err *e)
 {
     struct fleet_change c;
     int rc = fleet_change_begin(rq, &c, e);
 
+    if (rc == ERR_OK)
+        rc = check_visible_freeze(rq, rq->params[0], e);
     if (rc == ERR_OK)
         rc = fleet_freeze_remove(rq->app->store, &c, rq->params[0], e);
     if (rc == ERR_OK)

@@ -67,6 +67,11 @@ static int check_scope(const struct request *rq, struct err *e)
     return err_set(e, ERR_FORBIDDEN, "this token registers nodes in \"%.120s\" only", own);
 }
 
+static const char *own_root(const struct request *rq)
+{
+    return rq->caller.root[0] != '\0' ? rq->caller.root : NULL;
+}
+
 static int read_lease(const json_t *body, int64_t *ms, struct err *e)
 {
     const char *text = NULL;
@@ -83,7 +88,7 @@ int api_node_register(struct request *rq, struct reply *rp, struct err *e)
                                         "root",   "delivery", "metrics_url", "labels",
                                         "reason", "lease",    NULL};
     static const char *const results[] = {"new", "changed", "renewed"};
-    struct node_register in = {.root_below = rq->caller.root[0] != '\0' ? rq->caller.root : NULL};
+    struct node_register in = {.root_below = own_root(rq)};
     enum node_register_result result = NODE_IS_NEW;
     struct fleet_change c;
     struct jsonw w;
@@ -117,6 +122,8 @@ int api_node_register(struct request *rq, struct reply *rp, struct err *e)
 
 int api_node_leave(struct request *rq, struct reply *rp, struct err *e)
 {
+    struct node_leave in = {
+        .env = rq->params[0], .name = rq->params[1], .root_below = own_root(rq)};
     struct fleet_change c;
     int rc = check_scope(rq, e);
 
@@ -125,7 +132,7 @@ int api_node_leave(struct request *rq, struct reply *rp, struct err *e)
     if (rc == ERR_OK)
         rc = fleet_change_begin(rq, &c, e);
     if (rc == ERR_OK)
-        rc = fleet_node_leave(rq->app->store, &c, rq->params[0], rq->params[1], e);
+        rc = fleet_node_leave(rq->app->store, &c, &in, e);
     if (rc == ERR_OK)
         fleet_wake(rq);
     rp->status = 204;

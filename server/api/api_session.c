@@ -235,12 +235,14 @@ static int show_user(struct request *rq, struct reply *rp, const char *name, str
     return 0;
 }
 
+/* s->name: of a person that exists; its name and subject stay. */
 static int read_spec(const struct request *rq, struct user_spec *s, struct err *e)
 {
-    static const char *const known[] = {"name",   "password", "role", "models",
-                                        "reason", "subject",  NULL};
+    static const char *const of_new[] = {"name",   "password", "role", "models",
+                                         "reason", "subject",  NULL};
+    static const char *const of_known[] = {"password", "role", "models", "reason", NULL};
     const json_t *j = rq->json;
-    int rc = json_only(j, "", known, e);
+    int rc = json_only(j, "", s->name ? of_known : of_new, e);
     if (!rc && !s->name)
         rc = json_get_str(j, "", "name", 63, &s->name, e);
     if (!rc)

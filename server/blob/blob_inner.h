@@ -128,7 +128,5 @@ void sender_end(struct sender *s, bool is_recorded);
 MUST_USE int trail_wait(struct trail *t, struct digest *out, struct err *e);
 /* Forgets all parts (the whole digest was wrong). */
 void trail_restart(struct trail *t);
-/* True if the part has been received. */
-bool trail_has(struct trail *t, int64_t part);
 
 #endif

@@ -170,14 +170,6 @@ int trail_fd(const struct trail *t)
     return t->fd;
 }
 
-bool trail_has(struct trail *t, int64_t part)
-{
-    pthread_mutex_lock(&t->lock);
-    bool has = trail_bit(t->received, part);
-    pthread_mutex_unlock(&t->lock);
-    return has;
-}
-
 /* ---- the hash that follows ---- */
 
 void trail_enqueue(struct trail *t)

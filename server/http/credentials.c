@@ -18,12 +18,17 @@ static bool copy_token(const char *from, char token[CREDENTIALS_MAX_BYTES])
     return true;
 }
 
+bool credentials_is_basic(const char *field)
+{
+    return strncasecmp(field, "Basic ", 6) == 0;
+}
+
 bool credentials_token(const char *field, char token[CREDENTIALS_MAX_BYTES])
 {
     token[0] = 0;
     if (strncasecmp(field, "Bearer ", 7) == 0)
         return copy_token(field + 7 + strspn(field + 7, " "), token);
-    if (strncasecmp(field, "Basic ", 6) != 0)
+    if (!credentials_is_basic(field))
         return false;
     struct arena a CLEANUP(arena_clear) = {0};
     const char *text = field + 6 + strspn(field + 6, " ");

@@ -12,6 +12,9 @@
 /* Takes the token out of "Bearer <token>" or "Basic base64(user:<token>)" (for git). False when the
  * field (borrowed) is neither or the token is too long; `token` is then "". Pure. */
 bool credentials_token(const char *field, char token[CREDENTIALS_MAX_BYTES]);
+/* True if the field (borrowed) is of the kind that browsers ask for, keep and send by themselves.
+ */
+bool credentials_is_basic(const char *field);
 
 /* The session's value out of a Cookie field (borrowed): of "__Host-mreg" (over TLS) or "mreg".
  * False when there is none; `secret` is then "". Pure. */

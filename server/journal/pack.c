@@ -138,11 +138,6 @@ void pack_reset(struct pack *p)
     p->n = 0;
 }
 
-size_t pack_count(const struct pack *p)
-{
-    return p->n;
-}
-
 size_t pack_bytes(const struct pack *p)
 {
     return p->bytes.len;

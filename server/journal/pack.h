@@ -33,7 +33,6 @@ void pack_free(struct pack *p);
 void pack_reset(struct pack *p);
 /* Adds an object of n bytes (borrowed) unless the pack has it; *id is its name. */
 void pack_add(struct pack *p, enum pack_kind kind, const void *bytes, size_t n, struct git_id *id);
-size_t pack_count(const struct pack *p);
 size_t pack_bytes(const struct pack *p);
 /* Writes pack-<hash>.pack and .idx into dir ("…/objects/pack"): temporary name, fsync, rename (pack
  * first), fsync of dir. Nothing to do for an empty pack. name[] becomes "pack-<hash>".

@@ -308,7 +308,6 @@ void env_wake(struct controller *c, struct env *env, const struct target *but);
 /* A node became free, or what the targets of the environment share changed: plan those (but one)
  * to whom it matters. */
 void env_stir(struct controller *c, struct env *env, const struct target *but);
-void world_wake(struct controller *c);
 /* What was seen has to be stored. */
 void spot_changed(struct controller *c, const struct env *env, struct target *t, int node);
 void node_changed(struct controller *c, struct node *n);

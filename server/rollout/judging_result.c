@@ -135,6 +135,9 @@ static enum seq_source source_of(const struct sources *s)
                                                [READING_ABSENT] = SEQ_ABSENT,
                                                [READING_STALE] = SEQ_STALE};
     bool is_base_worse = s->n_base > 0 && s->best_base > s->worst_canary;
+    /* All of them were left out or taken back: the evidence is of the past. */
+    if (s->n_canary == 0)
+        return SEQ_AWAITED;
     return by_state[is_base_worse ? s->best_base : s->worst_canary];
 }
 

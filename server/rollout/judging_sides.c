@@ -71,7 +71,7 @@ static void begin_feeds(struct judging *j, struct judged_node *n, int64_t now_ms
  * again; a node that is chosen leaves the old one's. */
 static enum arm planned_arm(const struct target *t, const struct rollout_node *n, enum arm before)
 {
-    if (n->has_failed || n->is_returning)
+    if (n->has_failed || n->is_returning || n->is_left_out)
         return ARM_NONE;
     if (n->is_done || (n->step > 0 && before == ARM_CANARY))
         return ARM_CANARY;

@@ -49,7 +49,8 @@ static int refused_fn(struct tx *tx, void *ctx, struct err *e)
 void leader_refused(struct controller *c, const struct node *n, int64_t epoch)
 {
     struct err e;
-    if (c->is_deposed)
+    /* Only who follows a later one has anything to say about who leads. */
+    if (c->is_deposed || epoch <= c->epoch)
         return;
     c->is_deposed = true;
     c->deposed_ms = 0;

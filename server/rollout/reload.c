@@ -20,6 +20,7 @@
 #define PATH_MAX_BYTES 1024
 #define PROC_MAX_BYTES ((size_t)256 << 10)
 #define OLD_WORKER "process is shutting down"
+#define COMM_MAX_BYTES 15 /* names of processes are cut there */
 
 static void close_fd(const int *fd)
 {
@@ -112,7 +113,9 @@ static int replace(const char *path, const char *text, struct err *e)
     if (path[0] != '/' ||
         (size_t)snprintf(draft, sizeof(draft), "%s.mreg-tmp", path) >= sizeof(draft))
         return err_set(e, ERR_INVALID, "not a path that can be written: %.200s", path);
-    fd = open(draft, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0644);
+    /* What lies there is from a process that died, or is no file of ours: never written into. */
+    (void)unlink(draft);
+    fd = open(draft, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
     if (fd < 0)
         return fail_errno(e, "cannot write", draft);
     rc = write_all(fd, text, draft, e);
@@ -124,6 +127,14 @@ static int replace(const char *path, const char *text, struct err *e)
 }
 
 /* --- the process ------------------------------------------------------------------------------ */
+
+/* comm: the name of a process with a line's end, as the kernel tells it. */
+static bool is_called(const struct buf *comm, const char *name)
+{
+    size_t n = strlen(name) < COMM_MAX_BYTES ? strlen(name) : COMM_MAX_BYTES;
+
+    return comm->len == n + 1 && memcmp(comm->data, name, n) == 0;
+}
 
 /* The service's main process, or 0. */
 static pid_t find_process(const struct reload_job *job)
@@ -141,8 +152,7 @@ static pid_t find_process(const struct reload_job *job)
     if (pid <= 1 || pid > 0x3fffffff)
         return 0;
     snprintf(path, sizeof(path), "/proc/%ld/comm", pid);
-    if (!read_small(path, &name) || name.len == 0 ||
-        strncmp(buf_str(&name), job->service, name.len - 1) != 0)
+    if (!read_small(path, &name) || !is_called(&name, job->service))
         return 0;
     return (pid_t)pid;
 }

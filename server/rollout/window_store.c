@@ -4,17 +4,14 @@
  * many slices as a window has, WINDOWS_MAX nodes of targets. A slice is stored when it is over.
  * Controller's thread; windows_put_all runs on the writer meanwhile.
  */
+#include <inttypes.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "controller_inner.h"
 #include "db_analysis.h"
 #include "log.h"
 
 #define MAX_BYTES ((size_t)4 << 20)
-#define MAX_DEPTH 4
-/* Numbers of a node: its id, requests, failed; then timed and slow per kind. */
-#define HEAD_NUMBERS 3
 
 static int64_t newest_slot(const struct controller *c)
 {
@@ -29,50 +26,46 @@ void window_note(struct controller *c, struct target *t)
     marks_add(&c->windows, t->env->env_id, 0, t->target_id);
 }
 
-/* --- out --- */
+/* --- out: numbers as text, for there are many of them --- */
 
-static bool write_node(const struct counted *counted, int64_t node_id, int64_t slot,
-                       struct jsonw *w)
+static int n_used_kinds(const struct target *t)
+{
+    int n = 0;
+    for (int k = 0; k < COUNTED_MAX_KINDS; k++)
+        n = t->times.kinds[k].quantile_ppm != 0 ? k + 1 : n;
+    return n;
+}
+
+static bool write_node(const struct counted *counted, int64_t node_id, int64_t slot, int n_kinds,
+                       struct buf *out)
 {
     int64_t v[2 * (1 + COUNTED_MAX_KINDS)] = {0};
     bool has_any = false;
-    for (int k = -1; k < COUNTED_MAX_KINDS; k++) {
+    for (int k = -1; k < n_kinds; k++) {
         counted_slice(counted, slot, k, &v[2 * (k + 1)], &v[2 * (k + 1) + 1]);
         has_any = has_any || v[2 * (k + 1)] > 0;
     }
     if (!has_any)
         return false;
-    jsonw_int(w, NULL, node_id);
-    for (int k = 0; k < 2 * (1 + counted->n_kinds); k++)
-        jsonw_int(w, NULL, v[k]);
-    /* Each node as long as the others. */
-    for (int k = 2 * (1 + counted->n_kinds); k < 2 * (1 + COUNTED_MAX_KINDS); k++)
-        jsonw_int(w, NULL, 0);
+    buf_putf(out, "\n%" PRId64, node_id);
+    for (int i = 0; i < 2 * (1 + n_kinds); i++)
+        buf_putf(out, " %" PRId64, v[i]);
     return true;
 }
 
 /* True if something was counted in the slice. */
 static bool write_slice(const struct target *t, int64_t slot, struct buf *out)
 {
-    struct jsonw w;
     bool has_any = false;
-    jsonw_init(&w, out);
-    jsonw_object(&w, NULL);
-    jsonw_int(&w, "timing", (int64_t)t->times.timing);
-    jsonw_array(&w, "kinds");
-    for (int k = 0; k < COUNTED_MAX_KINDS; k++) {
-        jsonw_int(&w, NULL, t->times.kinds[k].quantile_ppm);
-        jsonw_strf(&w, NULL, "%a", t->times.kinds[k].bound);
-    }
-    jsonw_end(&w);
-    jsonw_array(&w, "nodes");
+    int n_kinds = n_used_kinds(t);
+    buf_putf(out, "%d %d", (int)t->times.timing, n_kinds);
+    for (int k = 0; k < n_kinds; k++)
+        buf_putf(out, " %" PRId64 " %a", t->times.kinds[k].quantile_ppm, t->times.kinds[k].bound);
     for (int i = 0; i < t->env->n_nodes; i++) {
         const struct counted *counted = t->spots[i].counted;
         if (counted != NULL)
-            has_any = write_node(counted, t->env->nodes[i].node_id, slot, &w) || has_any;
+            has_any = write_node(counted, t->env->nodes[i].node_id, slot, n_kinds, out) || has_any;
     }
-    jsonw_end(&w);
-    jsonw_end(&w);
     return has_any;
 }
 
@@ -132,55 +125,91 @@ void windows_mark_all(struct controller *c)
 
 /* --- back --- */
 
-static int64_t number_at(const json_t *list, size_t i)
+/* A slice while it is read. */
+struct slice {
+    struct controller *c;
+    struct target *target;
+    const struct window_slice *row;
+    const char *at; /* rest of the text; NULL: it is no such text */
+    int n_kinds;
+};
+
+static int64_t next_number(struct slice *s)
 {
-    return json_integer_value(json_array_get(list, i));
+    char *end = NULL;
+    int64_t v = s->at != NULL ? strtoll(s->at, &end, 10) : 0;
+    s->at = end != s->at && v >= 0 ? end : NULL;
+    return v;
 }
 
-static void read_kinds(const json_t *list, struct target *t)
+static double next_double(struct slice *s)
 {
-    for (size_t k = 0; k < COUNTED_MAX_KINDS; k++) {
-        const char *bound = json_string_value(json_array_get(list, 2 * k + 1));
-        struct counted_kind *kind = &t->times.kinds[k];
-        double v = bound != NULL ? strtod(bound, NULL) : 0;
-        bool is_same =
-            kind->quantile_ppm == number_at(list, 2 * k) && v <= kind->bound && v >= kind->bound;
-        *kind = (struct counted_kind){
-            .quantile_ppm = number_at(list, 2 * k), .used_ms = kind->used_ms, .bound = v};
-        /* Slices are read by time: what was slow by another bound is forgotten. */
-        for (int i = 0; !is_same && i < t->env->n_nodes; i++) {
-            if (t->spots[i].counted != NULL)
-                counted_forget_slow(t->spots[i].counted, (int)k);
-        }
+    char *end = NULL;
+    double v = s->at != NULL ? strtod(s->at, &end) : 0;
+    s->at = end != s->at && v >= 0 ? end : NULL;
+    return v;
+}
+
+static void forget_slow(struct target *t, int kind)
+{
+    for (int i = 0; i < t->env->n_nodes; i++) {
+        if (t->spots[i].counted != NULL)
+            counted_forget_slow(t->spots[i].counted, kind);
     }
 }
 
-static struct counted_cell cell_of(const json_t *list, size_t at)
+/* Slices are read by time: what was slow by another bound is forgotten. */
+static void read_head(struct slice *s)
 {
-    int64_t n = number_at(list, at), bad = number_at(list, at + 1);
-    return (struct counted_cell){(uint32_t)(n < UINT32_MAX ? n : UINT32_MAX),
-                                 (uint32_t)(bad < UINT32_MAX ? bad : UINT32_MAX)};
+    struct counted_times *times = &s->target->times;
+    int64_t timing = next_number(s), n_kinds = next_number(s);
+    if (timing > DRIVER_TIMES_SERVER || n_kinds > COUNTED_MAX_KINDS)
+        s->at = NULL;
+    for (int k = 0; s->at != NULL && k < n_kinds; k++) {
+        struct counted_kind kind = {.quantile_ppm = next_number(s)};
+        kind.bound = next_double(s);
+        const struct counted_kind *old = &times->kinds[k];
+        bool is_same = old->quantile_ppm == kind.quantile_ppm && old->bound <= kind.bound &&
+                       old->bound >= kind.bound;
+        if (!is_same)
+            forget_slow(s->target, k);
+        times->kinds[k] = kind;
+    }
+    s->n_kinds = (int)n_kinds;
+    times->timing = (enum driver_timing)timing;
 }
 
-static void read_node(struct controller *c, struct target *t, const json_t *list, size_t at,
-                      const struct window_slice *s)
+static uint32_t next_count(struct slice *s)
 {
-    int node = world_node(t->env, number_at(list, at));
-    if (node < 0)
-        return;
-    struct spot *spot = &t->spots[node];
+    int64_t v = next_number(s);
+    return (uint32_t)(v < UINT32_MAX ? v : UINT32_MAX);
+}
+
+/* Where the window of a node is put; NULL: nowhere. */
+static struct counted *place_of(struct slice *s, int64_t node_id)
+{
+    int node = world_node(s->target->env, node_id);
+    struct spot *spot = node >= 0 ? &s->target->spots[node] : NULL;
+    if (spot == NULL)
+        return NULL;
     if (spot->counted == NULL)
         spot->counted = mem_alloc(sizeof *spot->counted);
-    bool had_window = spot->counted->cells != NULL;
-    if (!had_window && c->n_windows >= WINDOWS_MAX)
-        return;
-    int64_t slot = s->ts_ms / s->width_ms - 1;
-    for (int k = -1; k < COUNTED_MAX_KINDS; k++) {
-        struct counted_cell cell = cell_of(list, at + 1 + 2 * (size_t)(k + 1));
-        if (k < 0 || cell.n > 0)
-            counted_restore(spot->counted, k, slot, s->width_ms, &cell);
+    bool has_room = spot->counted->cells != NULL || s->c->n_windows < WINDOWS_MAX;
+    return has_room ? spot->counted : NULL;
+}
+
+static void read_node(struct slice *s)
+{
+    int64_t width = s->row->width_ms;
+    struct counted *counted = place_of(s, next_number(s));
+    bool is_new = counted != NULL && counted->cells == NULL;
+    for (int k = -1; k < s->n_kinds; k++) {
+        struct counted_cell cell = {.n = next_count(s)};
+        cell.bad = next_count(s);
+        if (s->at != NULL && counted != NULL && (k < 0 || cell.n > 0))
+            counted_restore(counted, k, s->row->ts_ms / width - 1, width, &cell);
     }
-    c->n_windows += !had_window;
+    s->c->n_windows += is_new && counted->cells != NULL;
 }
 
 static struct target *find_target(struct world *w, int64_t target_id)
@@ -194,26 +223,21 @@ static struct target *find_target(struct world *w, int64_t target_id)
 /* A slice of another width, of before the window or that nobody asks about is passed over. */
 static int take_slice(void *ctx, const struct window_slice *s, struct err *e)
 {
+    (void)e;
     struct controller *c = ctx;
-    json_t *j CLEANUP(json_decref_ptr) = NULL;
     struct target *t = find_target(c->world, s->target_id);
     int64_t oldest_ms = c->now_ms - COUNTED_WINDOW_MS - s->width_ms;
     bool is_wanted = t != NULL && s->width_ms == sampling_idle_ms(c) && !t->is_broken &&
                      (t->is_rolling || s->ts_ms > oldest_ms);
     if (!is_wanted)
         return ERR_OK;
-    if (json_parse(s->document, strlen(s->document), MAX_DEPTH, &j, e) != ERR_OK) {
-        log_err(LOG_WARNING, "window", e);
-        return ERR_OK;
-    }
-    const json_t *nodes = json_object_get(j, "nodes");
-    size_t width = HEAD_NUMBERS + 2 * COUNTED_MAX_KINDS;
-    int64_t timing = json_integer_value(json_object_get(j, "timing"));
-    if (timing >= 0 && timing <= DRIVER_TIMES_SERVER)
-        t->times.timing = (enum driver_timing)timing;
-    read_kinds(json_object_get(j, "kinds"), t);
-    for (size_t at = 0; at + width <= json_array_size(nodes); at += width)
-        read_node(c, t, nodes, at, s);
+    struct slice one = {.c = c, .target = t, .row = s, .at = s->document};
+    read_head(&one);
+    while (one.at != NULL && *one.at == '\n')
+        read_node(&one);
+    if (one.at == NULL)
+        log_line(LOG_WARNING, "window", "a slice of target %" PRId64 " cannot be read",
+                 s->target_id);
     t->window_slot = s->ts_ms / s->width_ms - 1;
     return ERR_OK;
 }

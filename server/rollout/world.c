@@ -169,12 +169,6 @@ void env_stir(struct controller *c, struct env *env, const struct target *but)
     env->has_changed = false;
 }
 
-void world_wake(struct controller *c)
-{
-    for (int i = 0; c->world != NULL && i < c->world->n_envs; i++)
-        env_wake(c, &c->world->envs[i], NULL);
-}
-
 void marks_add(struct marks *m, int64_t env_id, int64_t node_id, int64_t target_id)
 {
     if (m->n == m->cap) {

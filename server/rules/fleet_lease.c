@@ -12,8 +12,35 @@
 
 #define MAX_GONE_AT_ONCE 100
 
+/* A node is a caller's to change if it was not added by hand and its root lies in the folder, a
+ * real path, that the caller speaks for (NULL: everywhere). */
+static int check_own(const struct node_row *v, const char *folder, struct err *e)
+{
+    if (v->lease_ms == 0)
+        return err_set(e, ERR_CONFLICT,
+                       "node \"%.120s\" in \"%.120s\" was added by hand: it cannot register itself "
+                       "or leave",
+                       v->name, v->env);
+    if (folder != NULL && (v->root == NULL || !fleet_path_inside(v->root, folder)))
+        return err_set(e, ERR_FORBIDDEN,
+                       "node \"%.120s\" in \"%.120s\" has its root elsewhere: this token does not "
+                       "speak for it",
+                       v->name, v->env);
+    return ERR_OK;
+}
+
+/* The folder may be named by a link; roots are real paths already. NULL stays NULL. The caller
+ * frees it. */
+static char *real_folder(const char *folder)
+{
+    char *real = folder != NULL ? realpath(folder, NULL) : NULL;
+
+    return real != NULL ? real : mem_strdup(folder);
+}
+
 struct registering {
     struct node_row v;
+    const char *folder;
     enum node_register_result result;
 };
 
@@ -58,6 +85,8 @@ static int register_fn(struct tx *tx, struct fleet_edit *ed, struct err *e)
     bool found = false;
     int rc = db_node_find(tx_db(tx), v.env, v.name, &ed->arena, &before, &found, e);
 
+    if (rc == ERR_OK && found)
+        rc = check_own(&before, in->folder, e);
     if (rc != ERR_OK)
         return rc;
     in->result = found ? NODE_HAS_CHANGED : NODE_IS_NEW;
@@ -70,34 +99,23 @@ static int renew_fn(struct tx *tx, void *ctx, struct err *e)
 }
 
 /* What the database has of it now; *found false: nothing. */
-static int look(struct store *s, const struct node_row *v, struct arena *a, struct node_row *out,
-                bool *found, struct err *e)
+static int look(struct store *s, const struct registering *in, struct arena *a,
+                struct node_row *out, bool *found, struct err *e)
 {
     struct reader r CLEANUP(reader_end) = {0};
     int rc = reader_begin(s, &r, e);
 
     if (rc == ERR_OK)
-        rc = db_node_find(r.db, v->env, v->name, a, out, found, e);
-    if (rc == ERR_OK && *found && out->lease_ms == 0)
-        return err_set(e, ERR_CONFLICT,
-                       "node \"%.120s\" in \"%.120s\" was added by hand: it cannot register itself",
-                       v->name, v->env);
-    return rc;
+        rc = db_node_find(r.db, in->v.env, in->v.name, a, out, found, e);
+    return rc == ERR_OK && *found ? check_own(out, in->folder, e) : rc;
 }
 
-/* The folder may be named by a link; the node's root is a real path already. */
-static bool is_below(const char *root, const char *folder)
-{
-    char *real CLEANUP(mem_free_ptr) = realpath(folder, NULL);
-
-    return real != NULL && fleet_path_inside(root, real);
-}
-
-static int check_register(const struct node_register *in, const struct node_row *v, struct err *e)
+static int check_register(const struct node_register *in, const struct registering *ctx,
+                          struct err *e)
 {
     if (in->lease_ms < NODE_LEASE_MIN_MS || in->lease_ms > NODE_LEASE_MAX_MS)
         return err_at(e, ERR_INVALID, "/lease", "a lease lasts from 2s to 24h");
-    if (in->root_below != NULL && !is_below(v->root, in->root_below))
+    if (ctx->folder != NULL && !fleet_path_inside(ctx->v.root, ctx->folder))
         return err_at(e, ERR_FORBIDDEN, "/root", "this token registers nodes with roots in %.300s",
                       in->root_below);
     return ERR_OK;
@@ -108,14 +126,15 @@ int fleet_node_register(struct store *s, const struct fleet_change *c,
                         struct err *e)
 {
     struct arena a CLEANUP(arena_clear) = {0};
-    struct registering ctx = {.result = NODE_IS_RENEWED};
+    char *folder CLEANUP(mem_free_ptr) = real_folder(in->root_below);
+    struct registering ctx = {.folder = folder, .result = NODE_IS_RENEWED};
     struct fleet_edit ed = {.c = c, .spec = &ctx, .fn = register_fn};
     struct node_row before = {0};
     bool found = false;
     int rc = fleet_node_new(&in->spec, &a, &ctx.v, e);
 
-    if (rc != ERR_OK || (rc = check_register(in, &ctx.v, e)) != ERR_OK ||
-        (rc = look(s, &ctx.v, &a, &before, &found, e)) != ERR_OK)
+    if (rc != ERR_OK || (rc = check_register(in, &ctx, e)) != ERR_OK ||
+        (rc = look(s, &ctx, &a, &before, &found, e)) != ERR_OK)
         return rc;
     ctx.v.lease_ms = in->lease_ms;
     ctx.v.registered_by = c->actor;
@@ -130,7 +149,7 @@ int fleet_node_register(struct store *s, const struct fleet_change *c,
 /* --- leaving ---------------------------------------------------------------------------------- */
 
 struct leaving {
-    const char *env, *name, *why;
+    const char *env, *name, *why, *folder;
     int64_t renewed_ms; /* -1: whenever it was renewed last */
 };
 
@@ -141,11 +160,10 @@ static int leave_fn(struct tx *tx, struct fleet_edit *ed, struct err *e)
     bool found = false;
     int rc = db_node_find(tx_db(tx), in->env, in->name, &ed->arena, &v, &found, e);
 
+    if (rc == ERR_OK && found)
+        rc = check_own(&v, in->folder, e);
     if (rc != ERR_OK)
         return rc;
-    if (found && v.lease_ms == 0)
-        return err_set(e, ERR_CONFLICT, "node \"%.120s\" in \"%.120s\" was added by hand", in->name,
-                       in->env);
     ed->is_nothing = !found || (in->renewed_ms >= 0 && v.renewed_ms > in->renewed_ms);
     if (ed->is_nothing)
         return ERR_OK;
@@ -153,11 +171,13 @@ static int leave_fn(struct tx *tx, struct fleet_edit *ed, struct err *e)
                            arena_printf(&ed->arena, "node %s/%s %s", v.env, v.name, in->why), e);
 }
 
-int fleet_node_leave(struct store *s, const struct fleet_change *c, const char *env,
-                     const char *name, struct err *e)
+int fleet_node_leave(struct store *s, const struct fleet_change *c, const struct node_leave *in,
+                     struct err *e)
 {
-    struct leaving in = {.env = env, .name = name, .why = "left", .renewed_ms = -1};
-    struct fleet_edit ed = {.c = c, .spec = &in, .fn = leave_fn};
+    char *folder CLEANUP(mem_free_ptr) = real_folder(in->root_below);
+    struct leaving leaving = {
+        .env = in->env, .name = in->name, .why = "left", .folder = folder, .renewed_ms = -1};
+    struct fleet_edit ed = {.c = c, .spec = &leaving, .fn = leave_fn};
 
     return fleet_edit_run(s, &ed, e);
 }

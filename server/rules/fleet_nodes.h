@@ -33,14 +33,18 @@ struct node_register {
 enum node_register_result { NODE_IS_NEW, NODE_HAS_CHANGED, NODE_IS_RENEWED };
 /* Enters the node, or renews its lease and changes what the spec says otherwise. Idempotent.
  * ERR_INVALID, ERR_NOT_FOUND (environment), ERR_CONFLICT (root; a node of that name was added by
- * hand), ERR_FORBIDDEN (root elsewhere). */
+ * hand), ERR_FORBIDDEN (root elsewhere, also that of the node of that name). */
 MUST_USE int fleet_node_register(struct store *s, const struct fleet_change *c,
                                  const struct node_register *in, enum node_register_result *out,
                                  struct err *e);
+struct node_leave {
+    const char *env, *name;
+    const char *root_below; /* as above */
+};
 /* The node goes: its record is removed, also while rollouts run. One that is not there is fine.
- * ERR_CONFLICT: it was added by hand. */
-MUST_USE int fleet_node_leave(struct store *s, const struct fleet_change *c, const char *env,
-                              const char *name, struct err *e);
+ * ERR_CONFLICT: it was added by hand. ERR_FORBIDDEN: its root lies elsewhere. */
+MUST_USE int fleet_node_leave(struct store *s, const struct fleet_change *c,
+                              const struct node_leave *in, struct err *e);
 /* Removes nodes whose lease ended before now_ms; a lease lasts at least since grace_ms, when the
  * server began to listen. */
 struct lease_count {

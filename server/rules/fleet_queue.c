@@ -110,7 +110,6 @@ static int find_obstacle(struct tx *tx, const struct target_brief *t, const stru
                          struct queue_end *end, struct queue_turn *turn, struct err *e)
 {
     struct quarantine_row bad;
-    struct err none = {0};
     char number[24];
     int64_t living = 0;
     int rc = db_quarantine_get(tx_db(tx), t->target_id, item->to, turn->arena, &bad, e);
@@ -119,7 +118,10 @@ static int find_obstacle(struct tx *tx, const struct target_brief *t, const stru
     if (rc != ERR_OK)
         return rc;
     (void)snprintf(number, sizeof(number), "%" PRId64, item->to);
-    if (registry_resolve(tx_db(tx), t->model, number, NULL, &living, &none) != ERR_OK) {
+    rc = registry_resolve(tx_db(tx), t->model, number, NULL, &living, e);
+    if (rc != ERR_OK && rc != ERR_NOT_FOUND) /* what cannot be read is not gone */
+        return rc;
+    if (rc == ERR_NOT_FOUND) {
         end->outcome = arena_printf(turn->arena, "version %s was deleted meanwhile", number);
     } else if (bad.rollout != NULL && !rollout_overrides(item->overrides, "quarantine")) {
         end->outcome = arena_printf(turn->arena, "version %s is in quarantine since %s: %.200s",

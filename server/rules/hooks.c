@@ -218,6 +218,10 @@ int hooks_update(const struct hooks *h, const struct hook_change_by *by, const c
         rc = hook_spec_token(spec, row.format, e);
     if (!rc && spec->kinds && strcmp(row.format, "standard") != 0)
         rc = err_at(e, ERR_INVALID, "/kinds", "commit statuses are about rollouts only");
+    /* The token was given for the old address: nobody who cannot say it sends it elsewhere. */
+    if (!rc && spec->url && !spec->token && strcmp(row.format, "standard") != 0 &&
+        strcmp(spec->url, row.url) != 0)
+        rc = err_at(e, ERR_INVALID, "/token", "another address needs the token again");
     if (rc)
         return rc;
     const char *what = "changed";

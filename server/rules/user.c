@@ -131,15 +131,12 @@ static int change_in_tx(struct tx *tx, void *ctx, struct err *e)
     struct db_user u;
     int rc = db_user_by_name(tx_db(tx), c->spec->name, &a, &u, e);
     if (rc)
-        return rc == ERR_NOT_FOUND ? err_set(e, rc, "no user \"%.63s\"", c->spec->name) : rc;
+        return rc == ERR_NOT_FOUND ? err_set(e, ERR_NOT_FOUND, "no user \"%.63s\"", c->spec->name)
+                                   : rc;
     u.role = c->spec->role ? c->spec->role : u.role;
     u.models = c->spec->models ? c->spec->models : u.models;
     u.password = c->hash[0] ? c->hash : u.password;
-    if (c->spec->subject)
-        u.subject = c->spec->subject[0] ? c->spec->subject : NULL;
     rc = c->is_removal ? db_user_remove(tx_db(tx), u.id, e) : db_user_update(tx_db(tx), &u, e);
-    if (rc == ERR_EXISTS)
-        return err_at(e, rc, "/subject", "this subject is another person's");
     if (!rc)
         rc = db_session_end_all(tx_db(tx), u.id, e);
     return rc ? rc

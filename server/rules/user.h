@@ -14,15 +14,14 @@ struct user_spec {
     /* NULL: unchanged (update), or nobody can log in with one (creation). */
     const char *password;
     const char *role, *models; /* NULL: unchanged; models NULL at creation: all */
-    /* "issuer subject" at the identity provider; NULL: none (creation), unchanged; "": none. */
+    /* "issuer subject" at the identity provider, for creation; NULL or "": none. */
     const char *subject;
     const char *actor, *reason;
 };
 /* ERR_INVALID with pointer (name: 1 to 63 of a-z 0-9 . _ @ -; role; models; password too short or
  * long); ERR_EXISTS. id[] is the new user's. */
 MUST_USE int user_create(struct store *s, const struct user_spec *spec, char id[32], struct err *e);
-/* ERR_NOT_FOUND; ERR_EXISTS: the subject is somebody else's. Any change ends all sessions of the
- * person. */
+/* ERR_NOT_FOUND. The subject stays. Any change ends all sessions of the person. */
 MUST_USE int user_update(struct store *s, const struct user_spec *spec, struct err *e);
 /* ERR_NOT_FOUND. Sessions end. */
 MUST_USE int user_remove(struct store *s, const struct user_spec *spec, struct err *e);

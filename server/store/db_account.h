@@ -15,8 +15,7 @@ struct db_user {
 
 /* ERR_EXISTS: the name or the subject is taken. On a write connection. */
 MUST_USE int db_user_insert(struct db *db, const struct db_user *u, struct err *e);
-/* Writes role, models, password and subject of the user with this id. ERR_EXISTS: the subject is
- * taken. */
+/* Writes role, models and password of the user with this id. */
 MUST_USE int db_user_update(struct db *db, const struct db_user *u, struct err *e);
 /* Removed users keep their row; the name becomes free. */
 MUST_USE int db_user_remove(struct db *db, const char *id, struct err *e);

@@ -4,20 +4,6 @@
  */
 #include "db_analysis.h"
 
-#include <string.h>
-
-/* One more item of a growing list in arena. */
-static void *grow(struct arena *a, void *items, size_t n, size_t size)
-{
-    bool is_full = n == 0 || (n >= 16 && (n & (n - 1)) == 0);
-    if (!is_full)
-        return items;
-    void *more = arena_alloc(a, (n < 16 ? 16 : n * 2) * size);
-    if (n > 0)
-        memcpy(more, items, n * size);
-    return more;
-}
-
 int db_analysis_get(struct db *db, const char *rollout_id, struct arena *a, const char **document,
                     struct err *e)
 {
@@ -68,7 +54,7 @@ int db_intervals(struct db *db, const char *rollout_id, int gate, int64_t limit,
                       "tii", rollout_id, (int64_t)gate, limit);
     bool row = rc == ERR_OK;
     while (row && (rc = stmt_next(q, &row, e)) == ERR_OK && row) {
-        list = grow(a, list, len, sizeof list[0]);
+        list = arena_grow(a, list, len, sizeof list[0]);
         list[len++] = (struct analysis_interval){
             .gate = gate,
             .ts_ms = stmt_int(q, 0),
@@ -113,7 +99,7 @@ int db_values(struct db *db, const char *rollout_id, int gate, int64_t limit, st
                       "tii", rollout_id, (int64_t)gate, limit);
     bool row = rc == ERR_OK;
     while (row && (rc = stmt_next(q, &row, e)) == ERR_OK && row) {
-        list = grow(a, list, len, sizeof list[0]);
+        list = arena_grow(a, list, len, sizeof list[0]);
         list[len++] = (struct analysis_value){.gate = gate,
                                               .ts_ms = stmt_int(q, 0),
                                               .has_value = !stmt_is_null(q, 1),
@@ -178,7 +164,7 @@ int db_windows(struct db *db, int (*take)(void *ctx, const struct window_slice *
 {
     struct stmt *q CLEANUP(stmt_done_ptr) = NULL;
     int rc = db_query(db, &q, e,
-                      "SELECT target_id, ts, width_ms, document FROM target_windows"
+                      "SELECT /*scan*/ target_id, ts, width_ms, document FROM target_windows"
                       " ORDER BY target_id, ts",
                       "");
     bool row = rc == ERR_OK;
@@ -215,7 +201,7 @@ int db_metrics(struct db *db, const struct metric_point *which, int64_t after, i
                       "iitii", which->target_id, which->number, which->name, after, limit);
     bool row = rc == ERR_OK;
     while (row && (rc = stmt_next(q, &row, e)) == ERR_OK && row) {
-        list = grow(a, list, len, sizeof list[0]);
+        list = arena_grow(a, list, len, sizeof list[0]);
         list[len++] = (struct metric_point){.point_id = stmt_int(q, 0),
                                             .target_id = which->target_id,
                                             .number = which->number,

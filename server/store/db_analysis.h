@@ -60,7 +60,7 @@ MUST_USE int db_values_drop(struct db *db, const char *rollout_id, int gate, int
 MUST_USE int db_analysis_count(struct db *db, const char *rollout_id, int n_gates, int64_t *n,
                                struct err *e);
 
-/* One slice of a target's window as JSON text. */
+/* One slice of a target's window as text. */
 struct window_slice {
     int64_t target_id;
     int64_t ts_ms; /* its end */

@@ -3,22 +3,6 @@
  */
 #include "db_fleet.h"
 
-#include <string.h>
-
-/* One more item of a growing list in arena. */
-static void *grow(struct arena *a, void *items, size_t n, size_t size)
-{
-    bool is_full = n == 0 || (n >= 8 && (n & (n - 1)) == 0);
-    void *more;
-
-    if (!is_full)
-        return items;
-    more = arena_alloc(a, (n < 8 ? 8 : n * 2) * size);
-    if (n > 0)
-        memcpy(more, items, n * size);
-    return more;
-}
-
 /* First column of the first row as text in arena, or NULL; ends the query. */
 static int one_text(struct stmt *q, struct arena *a, const char **out, struct err *e)
 {
@@ -75,7 +59,7 @@ int db_env_list(struct db *db, struct arena *a, struct env_row **out, size_t *n,
     bool row = rc == ERR_OK;
 
     while (row && (rc = stmt_next(q, &row, e)) == ERR_OK && row) {
-        list = grow(a, list, len, sizeof(*list));
+        list = arena_grow(a, list, len, sizeof(*list));
         list[len++] = read_env(q, a);
     }
     if (rc == ERR_OK) {

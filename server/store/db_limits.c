@@ -5,23 +5,7 @@
 #include "db_limits.h"
 
 #include <stdlib.h>
-#include <string.h>
-
 #define TYPICAL_ROWS 50
-
-/* One more item of a growing list in arena. */
-static void *grow(struct arena *a, void *items, size_t n, size_t size)
-{
-    bool is_full = n == 0 || (n >= 8 && (n & (n - 1)) == 0);
-    void *more;
-
-    if (!is_full)
-        return items;
-    more = arena_alloc(a, (n < 8 ? 8 : n * 2) * size);
-    if (n > 0)
-        memcpy(more, items, n * size);
-    return more;
-}
 
 /* --- freezes ---------------------------------------------------------------------------------- */
 
@@ -60,7 +44,7 @@ int db_freeze_list(struct db *db, struct arena *a, struct freeze_row **out, size
     bool row = rc == ERR_OK;
 
     while (row && (rc = stmt_next(q, &row, e)) == ERR_OK && row) {
-        list = grow(a, list, len, sizeof(*list));
+        list = arena_grow(a, list, len, sizeof(*list));
         list[len++] = read_freeze(q, a);
     }
     if (rc == ERR_OK) {
@@ -123,7 +107,7 @@ int db_quarantine_list(struct db *db, int64_t env_id, int64_t target_id, struct 
     bool row = rc == ERR_OK;
 
     while (row && (rc = stmt_next(q, &row, e)) == ERR_OK && row) {
-        list = grow(a, list, len, sizeof(*list));
+        list = arena_grow(a, list, len, sizeof(*list));
         list[len++] = (struct quarantine_row){.target_id = stmt_int(q, 0),
                                               .number = stmt_int(q, 1),
                                               .since_ms = stmt_int(q, 2),
@@ -193,7 +177,7 @@ int db_failures(struct db *db, int64_t env_id, int64_t since_ms, struct arena *a
     bool row = rc == ERR_OK;
 
     while (row && (rc = stmt_next(q, &row, e)) == ERR_OK && row) {
-        list = grow(a, list, len, sizeof(*list));
+        list = arena_grow(a, list, len, sizeof(*list));
         list[len++] = (struct failure_row){.id = arena_strdup(a, stmt_text(q, 0)),
                                            .model = arena_strdup(a, stmt_text(q, 1)),
                                            .to = stmt_int(q, 2),
@@ -221,7 +205,7 @@ int db_live_list(struct db *db, const char *env, int64_t model_id, struct arena 
     bool row = rc == ERR_OK;
 
     while (row && (rc = stmt_next(q, &row, e)) == ERR_OK && row) {
-        list = grow(a, list, len, sizeof(*list));
+        list = arena_grow(a, list, len, sizeof(*list));
         list[len++] = (struct live_row){.number = stmt_int(q, 0), .since_ms = stmt_int(q, 1)};
     }
     if (rc == ERR_OK) {
@@ -291,7 +275,7 @@ int db_rates(struct db *db, int64_t target_id, int64_t since_ms, struct arena *a
 
     while (row && (rc = stmt_next(q, &row, e)) == ERR_OK && row) {
         if (len == 0 || list[len - 1].node_id != stmt_int(q, 0)) {
-            list = grow(a, list, len, sizeof(*list));
+            list = arena_grow(a, list, len, sizeof(*list));
             list[len++] = (struct rate_row){.node_id = stmt_int(q, 0)};
             last_ms = 0;
         }

@@ -6,20 +6,6 @@
 
 #include <string.h>
 
-/* One more item of a growing list in arena. */
-static void *grow(struct arena *a, void *items, size_t n, size_t size)
-{
-    bool is_full = n == 0 || (n >= 8 && (n & (n - 1)) == 0);
-    void *more;
-
-    if (!is_full)
-        return items;
-    more = arena_alloc(a, (n < 8 ? 8 : n * 2) * size);
-    if (n > 0)
-        memcpy(more, items, n * size);
-    return more;
-}
-
 /* --- nodes ------------------------------------------------------------------------------------ */
 
 /* What a node_row is read from. */
@@ -91,7 +77,7 @@ int db_node_page(struct db *db, const char *env, const char *after, int64_t limi
     bool row = rc == ERR_OK;
 
     while (row && (rc = stmt_next(q, &row, e)) == ERR_OK && row) {
-        list = grow(a, list, len, sizeof(*list));
+        list = arena_grow(a, list, len, sizeof(*list));
         list[len++] = read_node(q, a);
     }
     if (rc == ERR_OK) {
@@ -138,7 +124,7 @@ int db_node_pick(struct db *db, const struct node_pick *pick, struct arena *a,
         like(a, pick->word), like(a, pick->label));
 
     while (rc == ERR_OK && (rc = stmt_next(q, &row, e)) == ERR_OK && row) {
-        list = grow(a, list, len, sizeof(*list));
+        list = arena_grow(a, list, len, sizeof(*list));
         list[len++] = read_node(q, a);
     }
     *out = list;
@@ -222,7 +208,7 @@ int db_node_roots(struct db *db, struct arena *a, struct node_row **out, size_t 
     bool row = rc == ERR_OK;
 
     while (row && (rc = stmt_next(q, &row, e)) == ERR_OK && row) {
-        list = grow(a, list, len, sizeof(*list));
+        list = arena_grow(a, list, len, sizeof(*list));
         list[len++] = (struct node_row){.node_id = stmt_int(q, 0),
                                         .env = arena_strdup(a, stmt_text(q, 1)),
                                         .name = arena_strdup(a, stmt_text(q, 2)),
@@ -247,7 +233,7 @@ static int read_sights(struct stmt *query, struct arena *a, struct node_sight **
     int rc = ERR_OK;
 
     while (row && (rc = stmt_next(q, &row, e)) == ERR_OK && row) {
-        list = grow(a, list, len, sizeof(*list));
+        list = arena_grow(a, list, len, sizeof(*list));
         list[len++] = (struct node_sight){.node_id = stmt_int(q, 0),
                                           .node = arena_strdup(a, stmt_text(q, 1)),
                                           .target_id = stmt_int(q, 2),

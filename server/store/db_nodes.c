@@ -4,22 +4,6 @@
  */
 #include "db_nodes.h"
 
-#include <string.h>
-
-/* One more item of a growing list in arena. */
-static void *grow(struct arena *a, void *items, size_t n, size_t size)
-{
-    bool is_full = n == 0 || (n >= 8 && (n & (n - 1)) == 0);
-    void *more;
-
-    if (!is_full)
-        return items;
-    more = arena_alloc(a, (n < 8 ? 8 : n * 2) * size);
-    if (n > 0)
-        memcpy(more, items, n * size);
-    return more;
-}
-
 /* --- leaders ---------------------------------------------------------------------------------- */
 
 int db_epoch(struct db *db, int64_t *epoch, struct err *e)
@@ -66,7 +50,7 @@ int db_lease_list(struct db *db, int64_t now_ms, int64_t limit, struct arena *a,
     bool row = rc == ERR_OK;
 
     while (row && (rc = stmt_next(q, &row, e)) == ERR_OK && row) {
-        list = grow(a, list, len, sizeof(*list));
+        list = arena_grow(a, list, len, sizeof(*list));
         list[len++] = (struct lease_row){.node_id = stmt_int(q, 0),
                                          .env = arena_strdup(a, stmt_text(q, 1)),
                                          .name = arena_strdup(a, stmt_text(q, 2)),
@@ -142,7 +126,7 @@ int db_probe_open(struct db *db, int64_t limit, struct arena *a, struct probe_ro
     bool row = rc == ERR_OK;
 
     while (row && (rc = stmt_next(q, &row, e)) == ERR_OK && row) {
-        list = grow(a, list, len, sizeof(*list));
+        list = arena_grow(a, list, len, sizeof(*list));
         list[len++] = read_probe(q, a);
     }
     if (rc == ERR_OK) {
@@ -185,7 +169,7 @@ int db_drift_list(struct db *db, int64_t node_id, int64_t target_id, struct aren
     bool row = rc == ERR_OK;
 
     while (row && (rc = stmt_next(q, &row, e)) == ERR_OK && row) {
-        list = grow(a, list, len, sizeof(*list));
+        list = arena_grow(a, list, len, sizeof(*list));
         list[len++] = (struct drift_row){.node_id = stmt_int(q, 0),
                                          .target_id = stmt_int(q, 1),
                                          .detail = arena_strdup(a, stmt_text(q, 2)),
@@ -217,7 +201,7 @@ int db_node_ops(struct db *db, int64_t node_id, int64_t limit, struct arena *a,
     bool row = rc == ERR_OK;
 
     while (row && (rc = stmt_next(q, &row, e)) == ERR_OK && row) {
-        list = grow(a, list, len, sizeof(*list));
+        list = arena_grow(a, list, len, sizeof(*list));
         list[len++] = (struct node_op){.action = arena_strdup(a, stmt_text(q, 0)),
                                        .model = arena_strdup(a, stmt_text(q, 1)),
                                        .state = arena_strdup(a, stmt_text(q, 2)),

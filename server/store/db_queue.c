@@ -4,22 +4,6 @@
  */
 #include "db_queue.h"
 
-#include <string.h>
-
-/* One more item of a growing list in arena. */
-static void *grow(struct arena *a, void *items, size_t n, size_t size)
-{
-    bool is_full = n == 0 || (n >= 8 && (n & (n - 1)) == 0);
-    void *more;
-
-    if (!is_full)
-        return items;
-    more = arena_alloc(a, (n < 8 ? 8 : n * 2) * size);
-    if (n > 0)
-        memcpy(more, items, n * size);
-    return more;
-}
-
 int db_rollout_more(struct db *db, const char *id, struct arena *a, struct rollout_more *out,
                     struct err *e)
 {
@@ -73,7 +57,7 @@ int db_queue_list(struct db *db, int64_t target_id, struct arena *a, struct queu
     bool row = rc == ERR_OK;
 
     while (row && (rc = stmt_next(q, &row, e)) == ERR_OK && row) {
-        list = grow(a, list, len, sizeof(*list));
+        list = arena_grow(a, list, len, sizeof(*list));
         list[len++] = (struct queue_item){.id = arena_strdup(a, stmt_text(q, 0)),
                                           .kind = arena_strdup(a, stmt_text(q, 1)),
                                           .actor = arena_strdup(a, stmt_text(q, 2)),
@@ -159,7 +143,7 @@ int db_set_list(struct db *db, const char *set_id, struct arena *a, struct set_m
     bool row = rc == ERR_OK;
 
     while (row && (rc = stmt_next(q, &row, e)) == ERR_OK && row) {
-        list = grow(a, list, len, sizeof(*list));
+        list = arena_grow(a, list, len, sizeof(*list));
         list[len++] = (struct set_member){.id = arena_strdup(a, stmt_text(q, 0)),
                                           .model = arena_strdup(a, stmt_text(q, 1)),
                                           .env = arena_strdup(a, stmt_text(q, 2)),
@@ -184,7 +168,7 @@ static int read_flights(struct stmt *query, struct arena *a, struct flight_row *
     int rc = ERR_OK;
 
     while (row && (rc = stmt_next(q, &row, e)) == ERR_OK && row) {
-        *out = grow(a, *out, *n, sizeof(**out));
+        *out = arena_grow(a, *out, *n, sizeof(**out));
         (*out)[(*n)++] = (struct flight_row){.id = arena_strdup(a, stmt_text(q, 0)),
                                              .model = arena_strdup(a, stmt_text(q, 1)),
                                              .actor = arena_strdup(a, stmt_text(q, 2)),

@@ -4,22 +4,6 @@
  */
 #include "db_fleet.h"
 
-#include <string.h>
-
-/* One more item of a growing list in arena. */
-static void *grow(struct arena *a, void *items, size_t n, size_t size)
-{
-    bool is_full = n == 0 || (n >= 8 && (n & (n - 1)) == 0);
-    void *more;
-
-    if (!is_full)
-        return items;
-    more = arena_alloc(a, (n < 8 ? 8 : n * 2) * size);
-    if (n > 0)
-        memcpy(more, items, n * size);
-    return more;
-}
-
 /* Columns: target_id, env_id, model_id, env, model, serve_as, policy, env's policy, generation,
  * live, last good, created_seq, created_ts, active rollout. */
 static struct target_row read_target(struct stmt *q, struct arena *a)
@@ -81,7 +65,7 @@ int db_target_page(struct db *db, const char *env, const char *after, int64_t li
     bool row = rc == ERR_OK;
 
     while (row && (rc = stmt_next(q, &row, e)) == ERR_OK && row) {
-        list = grow(a, list, len, sizeof(*list));
+        list = arena_grow(a, list, len, sizeof(*list));
         list[len++] = read_target(q, a);
     }
     if (rc == ERR_OK) {
@@ -215,7 +199,7 @@ int db_rollout_page(struct db *db, const struct rollout_query *query, struct are
     bool row = rc == ERR_OK;
 
     while (row && (rc = stmt_next(q, &row, e)) == ERR_OK && row) {
-        list = grow(a, list, len, sizeof(*list));
+        list = arena_grow(a, list, len, sizeof(*list));
         list[len++] = (struct rollout_id){.id = arena_strdup(a, stmt_text(q, 0)),
                                           .model = arena_strdup(a, stmt_text(q, 1)),
                                           .seq = stmt_int(q, 2)};

@@ -2,21 +2,7 @@
  * SQL of what the controller watches: the fleet in one read, what was last seen of nodes, samples.
  * Must not know rules. Runs on the thread that uses the connection.
  */
-#include <string.h>
-
 #include "db_rollout.h"
-
-/* One more item of a growing list in arena. */
-static void *grow(struct arena *a, void *items, size_t n, size_t size)
-{
-    bool is_full = n == 0 || (n >= 8 && (n & (n - 1)) == 0);
-    if (!is_full)
-        return items;
-    void *more = arena_alloc(a, (n < 8 ? 8 : n * 2) * size);
-    if (n > 0)
-        memcpy(more, items, n * size);
-    return more;
-}
 
 static int read_envs(struct stmt *query, struct arena *a, struct watch_fleet *out, struct err *e)
 {
@@ -24,7 +10,7 @@ static int read_envs(struct stmt *query, struct arena *a, struct watch_fleet *ou
     int rc = ERR_OK;
     bool row = true;
     while (row && (rc = stmt_next(q, &row, e)) == ERR_OK && row) {
-        out->envs = grow(a, out->envs, out->n_envs, sizeof out->envs[0]);
+        out->envs = arena_grow(a, out->envs, out->n_envs, sizeof out->envs[0]);
         out->envs[out->n_envs++] = (struct watch_env){.env_id = stmt_int(q, 0),
                                                       .name = arena_strdup(a, stmt_text(q, 1)),
                                                       .policy = arena_strdup(a, stmt_text(q, 2))};
@@ -38,7 +24,7 @@ static int read_nodes(struct stmt *query, struct arena *a, struct watch_fleet *o
     int rc = ERR_OK;
     bool row = true;
     while (row && (rc = stmt_next(q, &row, e)) == ERR_OK && row) {
-        out->nodes = grow(a, out->nodes, out->n_nodes, sizeof out->nodes[0]);
+        out->nodes = arena_grow(a, out->nodes, out->n_nodes, sizeof out->nodes[0]);
         out->nodes[out->n_nodes++] =
             (struct watch_node){.node_id = stmt_int(q, 0),
                                 .env_id = stmt_int(q, 1),
@@ -76,7 +62,7 @@ static int read_targets(struct stmt *query, struct arena *a, struct watch_fleet 
     int rc = ERR_OK;
     bool row = true;
     while (row && (rc = stmt_next(q, &row, e)) == ERR_OK && row) {
-        out->targets = grow(a, out->targets, out->n_targets, sizeof out->targets[0]);
+        out->targets = arena_grow(a, out->targets, out->n_targets, sizeof out->targets[0]);
         out->targets[out->n_targets++] = read_target(q, a);
     }
     return rc;
@@ -172,7 +158,7 @@ int db_watch_rows(struct db *db, int64_t seq, struct arena *a, struct watch_row 
                       "i", seq);
     bool row = rc == ERR_OK;
     while (row && (rc = stmt_next(q, &row, e)) == ERR_OK && row) {
-        list = grow(a, list, len, sizeof list[0]);
+        list = arena_grow(a, list, len, sizeof list[0]);
         list[len++] = (struct watch_row){.seq = stmt_int(q, 0),
                                          .kind = arena_strdup(a, stmt_text(q, 1)),
                                          .object = arena_strdup(a, stmt_text(q, 2))};
@@ -220,7 +206,7 @@ int db_watch_commanded(struct db *db, int64_t seq, struct arena *a, struct watch
                       "i", seq);
     bool row = rc == ERR_OK;
     while (row && (rc = stmt_next(q, &row, e)) == ERR_OK && row) {
-        list = grow(a, list, len, sizeof list[0]);
+        list = arena_grow(a, list, len, sizeof list[0]);
         list[len++] = (struct watch_place){.env_id = stmt_int(q, 0), .target_id = stmt_int(q, 1)};
     }
     if (rc == ERR_OK) {
@@ -245,7 +231,7 @@ int db_node_views(struct db *db, int64_t env_id, struct arena *a, struct watch_v
                       "i", env_id);
     bool row = rc == ERR_OK;
     while (row && (rc = stmt_next(q, &row, e)) == ERR_OK && row) {
-        list = grow(a, list, len, sizeof list[0]);
+        list = arena_grow(a, list, len, sizeof list[0]);
         list[len++] = (struct watch_view){.target_id = stmt_int(q, 0),
                                           .node_id = stmt_int(q, 1),
                                           .observed_ms = stmt_int(q, 2),

@@ -324,6 +324,29 @@ def stops(table, plan):
         table.add(25, "SIGTERM to exit, idle", took, None, "ms", at_most=100)
 
 
+def cold_starts(table, plan):
+    """27: the command from exec to exit, against /bin/true started the same way."""
+    with kit.Folder() as folder, kit.Registry(folder) as server:
+        settings = harness.clean_environment(HOME=folder, XDG_CONFIG_HOME=folder, XDG_CACHE_HOME=folder,
+                                             MREG_URL=server.url, MREG_TOKEN=server.token)
+
+        def took(*command):
+            begun = time.monotonic()
+            process = os.posix_spawn(command[0], command, settings, file_actions=[
+                (os.POSIX_SPAWN_OPEN, 1, "/dev/null", os.O_WRONLY, 0), (os.POSIX_SPAWN_DUP2, 1, 2)])
+            assert os.waitpid(process, 0)[1] == 0, command
+            return (time.monotonic() - begun) * 1000
+
+        mreg = harness.program("mreg")
+        rounds = 50 if plan.rounds < 5 else 200
+        nothing, version, listing, words = kit.alternate(
+            rounds, lambda: took("/bin/true"), lambda: took(mreg, "--version"), lambda: took(mreg, "list"),
+            lambda: took(mreg, "__complete", "show", ""))
+        table.add("27", "mreg --version / true", version, nothing, "ms", at_most=15)
+        table.add("27b", "mreg list / true", listing, nothing, "ms", at_most=15)
+        table.add("27c", "completion of a model / true", words, nothing, "ms", at_most=150)
+
+
 class SlowBodies:
     """Clients that send a byte of a body now and then, again and again, until stopped."""
 
@@ -395,6 +418,7 @@ FIGURES = (
     (small_answers, (1, 2, 5)), (reads, (3, 4, "4b", 9, "mem")), (durable_writes, (6, "6b", 7)),
     (uploads, (10, 11, "11b", 12)), (downloads, (16,)), (cli_transfers, ("push", "pull")),
     (git_events, (18, "18b")), (starts, (24,)), (stops, (25,)), (slow_clients, (26,)),
+    (cold_starts, (27, "27b", "27c")),
 )
 
 

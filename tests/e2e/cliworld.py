@@ -36,17 +36,18 @@ ASKS = {"version delete", "env delete", "node remove", "router remove", "webhook
 TOKENS = re.compile(r"mrg_\w+")
 
 
-def run_in_terminal(command, environment, cwd, keys=b"", columns=80, seconds=120):
-    """Exit code and all that a terminal of that width shows."""
+def run_in_terminal(command, environment, cwd, answers=(), columns=80, seconds=120):
+    """Exit code and all that a terminal of that width shows; answers: (what is waited for, what is then typed)."""
+    answers = list(answers)
     master, slave = pty.openpty()
     fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
     process = subprocess.Popen(command, stdin=slave, stdout=slave, stderr=slave, cwd=cwd, env=environment,
                                start_new_session=True)
     os.close(slave)
     shown = b""
-    if keys:
-        os.write(master, keys)
     while True:
+        if answers and answers[0][0].encode() in shown:
+            os.write(master, answers.pop(0)[1].encode())
         ready, _, _ = select.select([master], [], [], seconds)
         if not ready:
             process.kill()
@@ -108,7 +109,7 @@ class World(fleetcase.FleetCase):
         cls.deployer = cls.api.new_token("deployer", "dora")
         cls.n_models = 0
         cls.epoch = int(time.time()) + 400 * 86400 + 43200
-        cls.fill(cls("run"))
+        cls.fill(cls("skipTest"))
 
     def fill(self):
         """fraud 1 to 7, of which 5 is live, and what the examples take from the folder."""
@@ -135,7 +136,8 @@ class World(fleetcase.FleetCase):
             LC_ALL="C.UTF-8", PATH=f"{self.home / 'bin'}:/usr/bin:/bin", SOURCE_DATE_EPOCH=self.epoch, **more)
         for name in ("GITHUB_ACTIONS", "GITLAB_CI", "CIRCLECI", "TRAVIS", "BUILDKITE", "JENKINS_URL", "COLUMNS",
                      "NO_COLOR", "CLICOLOR_FORCE"):
-            environment.pop(name, None)
+            if name not in more:
+                environment.pop(name, None)
         return environment
 
     def mreg(self, *arguments, code=0, input=None, **environment):
@@ -164,7 +166,8 @@ class World(fleetcase.FleetCase):
         line = self.line_of(command)
         asks = command["name"] in ASKS
         if mode == "terminal":
-            code, shown = run_in_terminal(["sh", "-c", line], self.settings(), self.work, b"y\n" if asks else b"")
+            code, shown = run_in_terminal(["sh", "-c", line], self.settings(), self.work,
+                                          [("[y/N] ", "y\n")] if asks else [])
             return line, code, shown, ""
         front, dashes, behind = line.partition(" -- ")
         line = front + (" --json" if mode == "json" else "") + (" --yes" if asks else "") + dashes + behind
@@ -175,7 +178,10 @@ class World(fleetcase.FleetCase):
     # --- things to make ---
 
     def settle(self):
-        """Nothing moves any more."""
+        """What the examples before this one have left behind is ended; nothing moves any more."""
+        for rollout in self.api.get("/rollouts?active=true&limit=500")["items"]:
+            if rollout["kind"] != "rollback":
+                self.api.call("POST", f"/rollouts/{rollout['id']}/commands", {"verb": "abort"})
         self.wait_for(lambda: not self.api.get("/rollouts?active=true")["items"], 60, "the end of all rollouts")
 
     def new_model(self, n=2):
@@ -237,8 +243,6 @@ class World(fleetcase.FleetCase):
         self.held()
 
     def ended_rollout(self):
-        for rollout in self.api.get("/rollouts?active=true")["items"]:
-            self.command(rollout["id"], "abort")
         self.settle()
         model = self.new_model()
         made = self.promote(model, 2)["id"]
@@ -287,6 +291,7 @@ class World(fleetcase.FleetCase):
         return {"http://127.0.0.1:8080": node.url, "/srv/n1": node.root, "production n1": "production n9"}
 
     def before_node_remove(self):
+        self.settle()
         return {"n1": "n9"}
 
     def before_node_uncordon(self):
@@ -303,15 +308,15 @@ class World(fleetcase.FleetCase):
         node, name = self.new_node(), f"by-hand-{time.monotonic_ns() % 1000000:06d}"
         self.api.post("/environments/production/nodes/n1/uncordon", {})
         self.api.post("/environments", {"name": name, "policy": FAST})
-        folder = node.root / "fraud/3"
+        folder = node.root / "fraud/4"  # 3 was deleted by an example
         folder.mkdir(parents=True)
-        (folder / "model.json").write_bytes(fleetcase.linear_files(3)["model.json"])
+        (folder / "model.json").write_bytes(fleetcase.linear_files(4)["model.json"])
         (folder / "model-settings.json").write_text(json.dumps(
             {"name": "fraud", "implementation": "mreg_node.Linear",
-             "parameters": {"version": "3", "uri": "./model.json"}}))
+             "parameters": {"version": "4", "uri": "./model.json"}}))
         assert node.call("POST", "/v2/repository/models/fraud/load")[0] == 200
         self.api.post(f"/environments/{name}/nodes", {"name": "n1", "admin_url": node.url, "root": str(node.root)})
-        return {"production": name}
+        return {"production": name, "fraud@3": "fraud@4"}
 
     def before_node_register(self):
         node = self.new_node()
@@ -415,7 +420,11 @@ class World(fleetcase.FleetCase):
     def before_router_show(self):
         self.haproxy()
 
-    before_router_check = before_router_remove = before_router_show
+    before_router_check = before_router_show
+
+    def before_router_remove(self):
+        self.haproxy()
+        self.settle()
 
     def before_webhook_show(self):
         return {"h-12": self.webhook()}

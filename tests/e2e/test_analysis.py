@@ -278,6 +278,48 @@ class Restarted(AnalysisCase):
         self.wait_phase(made["id"], "rolled-back")
 
 
+    def test_window(self):
+        """What was counted before a rollout survives the server, too."""
+        self.first("kept")
+        self.nodes[0].faults(error_rate=0.3)
+        self.addCleanup(self.nodes[0].faults, error_rate=0)
+        with Traffic(self.nodes, "kept", 100):
+            begin = time.monotonic()
+            wait_until(lambda: time.monotonic() > begin + 9, 20, "some slices of the window")
+        self.server.kill9()
+        self.server.start()
+        type(self).api = self.server.api
+        made = self.promote("kept", self.push("kept", 1, golden=False), canary(ERRORS))
+        gate = self.wait_gate(made["id"], "error-ratio", "error")
+        self.assertIn("refuses to judge", gate["cause"])
+        self.assertGreater(gate["before"]["canary"]["bad"], 100)
+        self.assertGreater(gate["burstiness"], 0)
+        self.command(made["id"], "abort")
+        self.wait_phase(made["id"], "rolled-back")
+
+
+class Resumed(AnalysisCase):
+    def test_again(self):
+        """A gate failed, somebody lets it go on: it is judged anew, and judged again it ends the same."""
+        self.first("again")
+        version = self.push("again", 1, error_rate=0.2, golden=False)
+        with Traffic(self.nodes, "again"):
+            made = self.promote("again", version, canary(ERRORS, auto_rollback=False, bake="10m", max_bake="10m"))
+            self.wait_phase(made["id"], "paused")
+            failed = self.gate(made["id"], "error-ratio")
+            self.assertEqual(failed["verdict"], "fail")
+        self.command(made["id"], "resume")
+        gate = self.wait_gate(made["id"], "error-ratio", "insufficient")
+        self.assertLess(gate["canary"]["bad"], failed["canary"]["bad"])
+        again = self.api.post(f"/rollouts/{made['id']}/analysis/replay")
+        self.check("AnalysisReplay", again)
+        gate = next(g for g in again["gates"] if g["name"] == "error-ratio")
+        self.assertEqual((gate["was"], gate["verdict"], gate["restarts"]), ("insufficient", "insufficient", 1))
+        self.assertIn("failed", gate)
+        self.command(made["id"], "abort")
+        self.wait_phase(made["id"], "rolled-back")
+
+
 class Posted(AnalysisCase):
     METRIC = {"kind": "metric", "name": "chargebacks", "max": "0.02", "for": "0"}
 

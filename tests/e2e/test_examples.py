@@ -12,8 +12,11 @@ GOLDEN = pathlib.Path(__file__).resolve().parents[1] / "golden/cli"
 # What is shown depends on how far things have come: only the exit code is compared.
 MOVING = {"promote", "rollout show", "rollout watch", "rollout list", "analysis show", "analysis replay", "status",
           "doctor", "node check", "node show", "node drain", "webhook test", "webhook redeliver", "pull", "history",
-          "blame", "rollout simulate", "node list", "push", "queue list", "target list"}
+          "blame", "rollout simulate", "router check", "router list", "router show", "target set",
+          "node cordon", "node uncordon", "node list", "push", "queue list", "target list"}
 
+# It becomes another program, to which the output belongs.
+SILENT = {"node register"}
 # The reference node and the router of the test lack something, which these tell.
 CODES = {"node check": (0, 1), "router check": (0, 1)}
 
@@ -31,12 +34,13 @@ TEXTS = [
     (re.compile(r"\b(model|preview|by-hand|hook|spare|node)-\d+\b"), r"\1-N"),
     (re.compile(r"\b\d+(?:\.\d+)? ?(?:ms|s|min|h|d)\b(?: ago)?"), "<while>"),
     (re.compile(r"\bin \d+(?:\.\d+)? ?(?:ms|s)\b"), "in <while>"),
+    (re.compile(r"(?m)^(cursor +)\d+"), r"\1<n>"),
     (re.compile(r"(request: )\S+"), r"\1<request>"),
     (re.compile(r"\d+(\.\d+)? [kMGT]?B free"), "<space> free"),
 ]
 # Members whose values are different in every run.
 NUMBERS = {"seq", "number", "revision", "generation", "took_ms", "cursor", "n_pending", "step", "log_e", "phi",
-           "position", "n_nodes", "next", "free"}
+           "next", "hint", "etag"}
 
 
 def plain(text):
@@ -50,7 +54,7 @@ def plain_json(value, key=""):
         return {plain(k): plain_json(v, k) for k, v in sorted(value.items())}
     if isinstance(value, list):
         return [plain_json(item, key) for item in value]
-    if key in NUMBERS:
+    if key in NUMBERS or (isinstance(value, int) and abs(value) > 1000000):
         return "<n>"
     return plain(value) if isinstance(value, str) else value
 
@@ -71,7 +75,7 @@ class Examples(World):
         if self.mode == "json" and out.strip():
             self.assertEqual(out.count("\n"), 1, out)  # one object on one line
             out = json.dumps(plain_json(json.loads(out)), indent=1, ensure_ascii=False) + "\n"
-        parts = [f"$ {plain(line)}\nexit {code}\n", plain_lines(out)]
+        parts = [f"$ {plain(line)}\nexit {code}\n", out if self.mode == "json" else plain_lines(out)]
         if err:
             parts.append("--- standard error\n" + plain_lines(err))
         return "".join(parts).rstrip("\n") + "\n"
@@ -101,7 +105,7 @@ class Examples(World):
             with self.subTest(command=command["name"]):
                 line, code, out, err = self.run_example(command, self.mode)
                 self.assertIn(code, CODES.get(command["name"], (0,)), f"{line}\n{out}{err}")
-                if self.mode == "json":
+                if self.mode == "json" and command["name"] not in SILENT:
                     self.assertEqual(err, "", line)
                     json.loads(out)
                 if command["name"] in MOVING:

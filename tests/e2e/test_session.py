@@ -1,4 +1,5 @@
 """Browsers: logging in by token and by password, the cookie, the CSRF word, the event stream, search."""
+import base64
 import http.client
 import json
 import unittest
@@ -65,6 +66,16 @@ class SessionTest(harness.ServerCase):
         other.origin = "http://evil.example"
         self.assertEqual(other.login(token=self.server.token).status, 403)
 
+    def test_basic_counts_only_from_our_own_page(self):
+        """A browser keeps the words of Basic and sends them for whatever page asks."""
+        basic = {"Authorization": "Basic " + base64.b64encode(f"x:{self.server.token}".encode()).decode()}
+        post = lambda **more: self.server.anonymous.call(
+            "POST", "/models", {"name": "basic-model"}, headers={**basic, **more}).status
+        self.assertEqual(post(Origin="http://evil.example"), 403)
+        self.assertEqual(post(**{"Sec-Fetch-Site": "cross-site"}), 403)
+        self.assertEqual(self.api.call("GET", "/models/basic-model").status, 404)
+        self.assertEqual(post(Origin=self.browser().origin), 201)
+
     def test_a_revoked_token_ends_its_sessions(self):
         made = self.api.post("/tokens", {"name": "short", "role": "reader"})
         b = self.browser()
@@ -88,6 +99,8 @@ class SessionTest(harness.ServerCase):
         who = b.call("GET", "/whoami").json
         self.assertEqual((who["name"], who["role"], who["actor"][:2]), ("ana", "deployer", "u-"))
         self.assertIn("last_login", self.api.get("/users")["items"][0])
+        for fixed in ("name", "subject"):
+            self.assertEqual(self.api.call("PATCH", "/users/ana", {fixed: "bea"}).status, 400, fixed)
         self.api.patch("/users/ana", {"role": "reader"})
         self.assertEqual(b.call("GET", "/whoami").status, 401, "a changed role ends the sessions")
         self.api.delete("/users/ana?reason=left")

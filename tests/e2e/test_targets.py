@@ -291,6 +291,10 @@ class FreezeTest(TargetCase):
         again = self.ask(self.approver, "froz", 2, override=["freeze"], reason="allowed")
         self.wait_phase(again["id"], "succeeded")
         self.approver.expect(400, "DELETE", f"/freezes/{made['id']}")
+        hidden = self.freeze(environment="production", model="froz", until="2099-01-01T00:00:00Z")
+        few = self.api.new_token("approver", "few-freezes", models="other-*")
+        few.expect(404, "DELETE", f"/freezes/{hidden['id']}?reason=over")
+        self.approver.delete(f"/freezes/{hidden['id']}?reason=over")
         self.approver.delete(f"/freezes/{made['id']}?reason=over")
         self.go("froz", 3)
 

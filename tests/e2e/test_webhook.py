@@ -370,6 +370,11 @@ class WebhookTest(HookCase):
         made = self.hook("http://127.0.0.1:9/", kinds=["rollout.*"])
         for body in ({"since": 10 ** 9}, {"kinds": ["x"]}, {"format": "github"}, {"odd": 1}):
             self.assertEqual(self.api.call("PATCH", f"/webhooks/{made['id']}", body).status, 400, body)
+        status = self.hook("http://127.0.0.1:9/", format="github", token="tok")
+        elsewhere = {"url": "http://127.0.0.1:8/"}
+        answer = self.api.call("PATCH", f"/webhooks/{status['id']}", elsewhere)
+        self.assertEqual((answer.status, answer.json.get("pointer")), (400, "/token"), "a token does not travel")
+        self.api.patch(f"/webhooks/{status['id']}", {**elsewhere, "token": "tok"})
         for role in ("reader", "pusher", "deployer"):
             api = self.api.new_token(role)
             for method, path in (("GET", "/webhooks"), ("POST", "/webhooks"), ("GET", f"/webhooks/{made['id']}"),

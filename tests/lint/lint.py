@@ -21,7 +21,7 @@ DOORS = {
     r"git2(/.*)?\.h": {"server/journal/history", "server/base/config.c", "tests/bench/", "tests/unit/"},
     r"curl/.*\.h": {"server/base/wire.c", "cli/remote", "tests/bench/"},
     r"sodium\.h": {"lib/seal.c", "tests/unit/"},
-    r"openssl/.*\.h": {"lib/digest.c", "tests/bench/"},
+    r"openssl/.*\.h": {"lib/digest.c", "lib/jwt_key.c", "tests/bench/"},
     r"sqlite3\.h": {"server/store/store_sqlite.c", "tests/unit/", "tests/bench/"},
 }
 # Folder -> folders that it may include from, besides itself and lib.

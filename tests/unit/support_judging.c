@@ -61,8 +61,11 @@ int judge_bench_teardown(void **state)
     judging_free(b->target.judging);
     marks_clear(&b->c.judged);
     due_clear(&b->c.plans);
-    for (int i = 0; i < JUDGE_NODES; i++)
+    due_clear(&b->c.looks);
+    for (int i = 0; i < JUDGE_NODES; i++) {
         counted_clear(&b->counted[i]);
+        free(b->spots[i].op_text);
+    }
     free(b);
     return 0;
 }

@@ -260,6 +260,12 @@ static void test_unreachable(void **state)
     judge_bench_turn(b, 0, 0, 50, 0);
     assert_int_equal(judge_bench_result(b)->verdict,
                      VERDICT_INSUFFICIENT); /* mreg is at work on it */
+    /* It was given up, as the policy allows. */
+    b->rnodes[0].is_left_out = true;
+    judge_bench_turn(b, 0, 0, 50, 0);
+    assert_int_equal(judging_node(b->target.judging, 1)->arm, ARM_NONE);
+    assert_int_equal(judge_bench_result(b)->verdict, VERDICT_INSUFFICIENT);
+    b->rnodes[0].is_left_out = false;
     /* The same for the only node to compare with. */
     b->rnodes[0].is_done = true;
     b->rnodes[0].move.phase = MOVE_NONE;

@@ -276,7 +276,10 @@ static void a_file_is_replaced_and_the_service_told(void **unused)
     (void)!fread(got, 1, sizeof(got) - 1, f);
     fclose(f);
     assert_string_equal(got, RELOAD_MARK "\ntwo\n");
-    /* A service of another name is left alone. */
+    /* A service of another name is left alone, also of one that only begins alike. */
+    job.service = "nginx-debug";
+    assert_int_equal(reload_run(&job, &answer, &e), ERR_UNAVAILABLE);
+    http_answer_clear(&answer);
     job.service = "haproxy";
     assert_int_equal(reload_run(&job, &answer, &e), ERR_UNAVAILABLE);
     assert_string_equal(answer.body, "exists 1\nrunning 0\n");
@@ -294,6 +297,7 @@ static void files_of_others_are_left_alone(void **unused)
     struct arena a CLEANUP(arena_clear) = {0};
     char *file, *other;
     struct http_answer answer;
+    struct stat st;
     struct err e;
 
     (void)unused;
@@ -304,6 +308,14 @@ static void files_of_others_are_left_alone(void **unused)
     put(file, "upstream fraud { server 127.0.0.1:1; }\n");
     assert_int_equal(reload_run(&job, &answer, &e), ERR_CONFLICT);
     http_answer_clear(&answer);
+    unlink(file);
+    /* Nor is what stands where the draft goes written into, whatever it is another name of. */
+    put(other, "precious");
+    assert_int_equal(link(other, temp_dir_file(&dir, &a, "routes.conf.mreg-tmp")), 0);
+    assert_int_equal(reload_run(&job, &answer, &e), ERR_OK);
+    http_answer_clear(&answer);
+    assert_int_equal(stat(other, &st), 0);
+    assert_int_equal(st.st_size, strlen("precious"));
     unlink(file);
     put(other, "");
     assert_int_equal(symlink(other, file), 0);

@@ -71,6 +71,11 @@ static void test_lines(void **state)
         {"mreg version", "version", 0, NULL, NULL, NULL},
         {"mreg version delete fraud@1", "version delete", 1, "fraud@1", NULL, NULL},
         {"mreg list --limit 3 --limit 4", "list", 0, NULL, "limit", "4"},
+        {"mreg ls fraud", "list", 1, "fraud", NULL, NULL},
+        {"mreg --context prod get fraud", "show", 1, "fraud", "context", "prod"},
+        {"mreg undo fraud", "rollback", 1, "fraud", NULL, NULL},
+        {"mreg -o json log ls", "history", 1, "ls", "output", "json"},
+        {"mreg help rollout pause", "help", 2, "rollout", NULL, NULL},
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         struct cli cli;
@@ -171,7 +176,7 @@ static void for_each_command(void (*check)(const struct command *c))
     for (const struct command *const *t = command_tables; *t; t++)
         for (const struct command *c = *t; c->name; c++, n++)
             check(c);
-    assert_true(n > 30);
+    assert_true(n > 30 && n < MAX_COMMANDS);
 }
 
 static void check_example(const struct command *c)

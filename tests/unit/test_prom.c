@@ -111,12 +111,32 @@ static void test_too_many_labels(void **state)
     assert_int_equal(p.n_bad, 1);
 }
 
+/* Only lines that begin with it, with blanks before it or not. */
+static void test_seek(void **state)
+{
+    (void)state;
+    static const char text[] = "# HELP abc x\naab 1\nx_abc 2\nabc{a=\"abc\"} 3\n \tabcd 4\nab";
+    struct prom p;
+    struct prom_sample s;
+    prom_init(&p, text, sizeof text - 1);
+    for (int want = 3; want <= 4; want++) {
+        assert_true(prom_seek(&p, "abc"));
+        assert_true(prom_next(&p, &s));
+        assert_true(s.value > want - 0.5 && s.value < want + 0.5);
+    }
+    assert_false(prom_seek(&p, "abc"));
+    assert_false(prom_next(&p, &s));
+    prom_init(&p, text, 0);
+    assert_false(prom_seek(&p, "abc"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_lines),
         cmocka_unit_test(test_labels),
         cmocka_unit_test(test_too_many_labels),
+        cmocka_unit_test(test_seek),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -35,7 +35,7 @@ export async function open(browser, { theme = "light", width = 1280, height = 90
   const context = await browser.newContext({ colorScheme: theme, viewport: { width, height }, reducedMotion: "reduce", ...more });
   const faults = [], requests = [];
   const page = await context.newPage();
-  page.on("console", (m) => { if (["error", "warning"].includes(m.type()) && !/status of (40[0134]|409|422)|ERR_(CONNECTION|INCOMPLETE|EMPTY)/.test(m.text())) faults.push("console: " + m.text()); });
+  page.on("console", (m) => { if (["error", "warning"].includes(m.type()) && !/status of (40[0134]|409|422)|ERR_(CONNECTION|INCOMPLETE|EMPTY|SOCKET)/.test(m.text())) faults.push("console: " + m.text()); });
   page.on("pageerror", (e) => faults.push("exception: " + e.message));
   page.on("request", (r) => { requests.push(r.url()); if (!r.url().startsWith(url) && !r.url().startsWith("blob:")) faults.push("request off the origin: " + r.url()); });
   await page.addInitScript(() => addEventListener("securitypolicyviolation", (e) => console.error("CSP: " + e.violatedDirective)));
@@ -55,7 +55,7 @@ export async function accessible(page, label) {
 export async function login(page, as = token, url = base) {
   await page.goto(url + "/");
   await page.getByLabel("Token").fill(as);
-  await page.getByRole("button", { name: "Log in" }).click();
+  await page.getByRole("button", { name: /^Log in( with the token)?$/ }).last().click();
   await page.getByRole("heading", { name: "Overview" }).waitFor();
 }
 

@@ -59,6 +59,11 @@ async function print(browser) {
 const overlays = (theme, width) => async (browser) => {
   const { page, faults } = await open(browser, { theme, width });
   await login(page);
+  await page.goto(`${base}/rollouts/${rollout}`);
+  await page.getByRole("button", { name: "Show new against old over time" }).click();
+  await page.getByRole("img", { name: /last/ }).first().waitFor();
+  await accessible(page, `charts ${theme} ${width}`);
+  await shot(page, `charts-${theme}-${width}`);
   await page.keyboard.press("Control+k");
   await page.keyboard.type("st");
   await page.getByRole("option", { name: /state:/ }).waitFor();

@@ -1,4 +1,4 @@
-"""The dashboard in a real browser: what each page looks like and says, by theme and width."""
+"""The dashboard in a real browser: how each page looks, what it says, and to whom."""
 import unittest
 
 import web_case
@@ -6,7 +6,12 @@ import web_case
 
 class Looks(web_case.WebCase):
     def test_pages(self):
-        self.browse("pages.mjs", 500, self.everything())
+        self.browse("pages.mjs", 450, self.everything())
+
+
+class Says(web_case.WebCase):
+    def test_rooms_roles_and_logins(self):
+        self.browse("says.mjs", 80, self.everything())
 
 
 if __name__ == "__main__":

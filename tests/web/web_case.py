@@ -9,6 +9,7 @@ import shutil
 import socket
 import subprocess
 import tempfile
+import time
 
 import fleetcase
 import harness
@@ -118,7 +119,7 @@ class WebCase(fleetcase.FleetCase):
         self.api.post("/environments/staging/nodes",
                       {"name": "s1", "driver": "v2", "delivery": "path", "root": root,
                        "admin_url": f"http://127.0.0.1:{taken.getsockname()[1]}"})
-        self.wait_for(lambda: self.api.get("/environments/staging/nodes/s1").get("seen"), 60, "a look at s1")
+        self.wait_for(lambda: self.api.get("/environments/staging/nodes/s1").get("detail"), 60, "a look at s1")
 
     def rolled_back(self):
         """A rollout that its golden request ends; the version is in quarantine then."""
@@ -144,9 +145,21 @@ class WebCase(fleetcase.FleetCase):
         second = self.promote(model, version, {
             "strategy": "canary", "step_deadline": "2h", "steps": [{"nodes": 1, "bake": "1h"}, {"percent": 100}],
             "gates": [{"kind": "health"}, {"kind": "golden"},
-                      {"kind": "error-rate", "max": "0.02", "min_requests": 50}]})
+                      {"kind": "error-rate", "max": "0.02", "min_requests": 5000},
+                      {"kind": "error-ratio"}, {"kind": "latency", "max_ms": "250", "min_requests": 5000}]})
         self.wait_for(lambda: self.rollout(second["id"]).get("step_phase") == "bake", 60, "the bake")
         return second["id"]
+
+    def traffic(self, rollout, model, seconds=8):
+        """Requests to every node until the gates have seen some of both versions over a few looks."""
+        def seen():
+            for node in self.nodes:
+                node.predict(model)
+            gates = self.rollout(rollout).get("gates", [])
+            return any(g.get("n_requests", 0) >= 30 and g.get("n_base_requests", 1) >= 30 for g in gates)
+        self.wait_for(seen, 60, "evidence")
+        end = time.monotonic() + seconds
+        self.wait_for(lambda: seen() and time.monotonic() > end, 60, "more evidence")
 
     def versions(self):
         lineage = {"git_commit": "4be19a07c3d2e1f00918273645546372819a0b1c", "git_branch": "main", "dataset": "payments-2026-10",
@@ -176,8 +189,10 @@ class WebCase(fleetcase.FleetCase):
         failed = self.rolled_back()
         self.api.upload("team/churn", {"model.bin": b"some bytes"}, description="<b>not bold</b>")
         self.live("fraud", 1)
-        at = datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+        at = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="milliseconds")
+        at = at.replace("+00:00", "Z")
         seen = {**self.access(), "failed": failed, "paused": self.paused(), "at": at}
         seen["rollout"] = self.baking("fraud", 2)
+        self.traffic(seen["rollout"], "fraud")
         seen["queued"] = self.promote("fraud", 3, reason="October, second try")["id"]
         return seen

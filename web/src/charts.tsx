@@ -2,7 +2,7 @@
 import { clock } from "./time";
 
 export interface Line { name: string; kind: "new" | "old"; points: [number, number][] } // [ms, value]
-const W = 620, H = 170, LEFT = 46, BOTTOM = 20, TOP = 8;
+const H = 170, LEFT = 46, BOTTOM = 20, TOP = 8;
 
 function ticks(max: number): number[] {
   const raw = max / 3, power = 10 ** Math.floor(Math.log10(raw || 1));
@@ -10,12 +10,14 @@ function ticks(max: number): number[] {
   return Array.from({ length: Math.floor(max / step + 1e-9) + 1 }, (_, i) => i * step);
 }
 
-// Lines over time, with an optional limit; the label of the picture says the last values in words.
-export function LineChart({ lines, limit, unit, title }: { lines: Line[]; limit?: number; unit: (value: number) => string; title: string }) {
+// Lines over time, with an optional limit; the label of the picture says the last values in words. least: what the
+// axis reaches when all values are 0.
+export function LineChart({ lines, limit, unit, title, least = 1 }: { lines: Line[]; limit?: number; unit: (value: number) => string; title: string; least?: number }) {
   const points = lines.flatMap((line) => line.points);
   if (points.length < 2) return <p class="soft">Not enough samples for a picture yet.</p>;
   const from = Math.min(...points.map((p) => p[0])), until = Math.max(...points.map((p) => p[0]));
-  const max = Math.max(...points.map((p) => p[1]), limit ?? 0) * 1.08 || 1;
+  const W = innerWidth < 700 ? 330 : 620; // text keeps its size
+  const max = Math.max(...points.map((p) => p[1]), limit ?? 0) * 1.08 || least;
   const x = (ms: number) => LEFT + (W - LEFT - 8) * (until > from ? (ms - from) / (until - from) : 0);
   const y = (value: number) => TOP + (H - TOP - BOTTOM) * (1 - value / max);
   const last = (l: Line) => unit(l.points[l.points.length - 1]?.[1] ?? 0);

@@ -39,7 +39,7 @@ export function Markdown({ text }: { text: string }) {
     if (/^>\s?/.test(line)) { out.push(<blockquote key={key}>{inline(take((l) => /^>\s?/.test(l)).map((l) => l.replace(/^>\s?/, "")).join(" "))}</blockquote>); continue; }
     if (line.includes("|") && isRule(lines[i + 1])) {
       const [head, , ...body] = take((l) => l.includes("|"));
-      out.push(<table key={key}><thead><tr>{cells(head!).map((c, k) => <th key={k} scope="col">{inline(c)}</th>)}</tr></thead>
+      out.push(<table key={key}><thead><tr>{cells(head!).map((c, k) => c ? <th key={k} scope="col">{inline(c)}</th> : <td key={k} />)}</tr></thead>
         <tbody>{body.map((row, k) => <tr key={k}>{cells(row).map((c, n) => <td key={n}>{inline(c)}</td>)}</tr>)}</tbody></table>);
       continue;
     }

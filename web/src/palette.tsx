@@ -1,6 +1,6 @@
 // Search and rooms in one box: "/" or Ctrl-K opens it; arrows and Enter go; nothing here changes state.
 import { signal } from "@preact/signals";
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { type List, get } from "./api";
 import { go, to } from "./router";
 
@@ -56,8 +56,8 @@ export function Palette() {
   const [mark, setMark] = useState(0);
   const { hits, hint, isOld } = useHits(text);
   const open = paletteOpen.value;
-  useEffect(() => {
-    if (open) { dialog.current?.showModal(); setText(""); setMark(0); box.current?.focus(); } else dialog.current?.close();
+  useLayoutEffect(() => { // before the next key: what is typed at once belongs into the box
+    if (open) { dialog.current?.showModal(); box.current?.focus(); } else { dialog.current?.close(); setText(""); setMark(0); }
   }, [open]);
   useEffect(() => { setMark(0); dialog.current?.querySelector("ul")?.scrollTo(0, 0); }, [text]);
   const rooms: Row[] = ROOMS.filter(([, label]) => label.toLowerCase().includes(text.trim().toLowerCase())).map(([href, label]) => ({ href, label, kind: "go to" }));

@@ -66,7 +66,7 @@ function Side({ open, close }: { open: boolean; close: () => void }) {
 function EnvPicker() {
   const list = useLoad(() => get<List<Environment>>("/environments"), 60_000, "envs");
   const names = (list.data?.items ?? []).map((e) => e.name);
-  if (names.length < 2 || !["", "rollouts", "history"].includes(segments()[0] ?? "")) return null;
+  if (names.length < 2 || segments().length > 1 || !["", "rollouts", "history"].includes(segments()[0] ?? "")) return null;
   return <select class="envs" aria-label="Environment" value={environment.value} onChange={(event) => go(withQuery({ env: event.currentTarget.value, cursor: "" }))}>
     <option value="">all environments</option>{names.map((name) => <option key={name}>{name}</option>)}</select>;
 }

@@ -79,11 +79,6 @@ static const struct {
      "the model refused a golden request"},
 };
 
-bool v2_is_ok(const struct http_answer *answer)
-{
-    return answer->outcome == HTTP_ANSWERED && answer->status >= 200 && answer->status < 300;
-}
-
 void v2_set_fault(struct driver_result *out, enum fault fault, const char *words,
                   const struct http_answer *answer)
 {

@@ -7,8 +7,6 @@
 
 #include "driver.h"
 
-/* An answer with a status of 2xx. */
-bool v2_is_ok(const struct http_answer *answer);
 /* Fault and words in *out by the table; fault is FAULT_NONE where the status is what was wanted, or
  * where the case has no row (then false). */
 bool v2_fault(enum driver_action action, const struct http_answer *answer,

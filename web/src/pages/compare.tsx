@@ -5,6 +5,7 @@ import { useLoad } from "../live";
 import { Head, Loaded, Table, bytes } from "../parts";
 import { query, quote, to } from "../router";
 import { At } from "../time";
+import { Who } from "../who";
 
 type Map = Record<string, string>;
 function Differences({ title, a, b }: { title: string; a?: Map; b?: Map }) {
@@ -31,7 +32,7 @@ export function Compare({ name }: { name: string }) {
       <Head crumbs={[["Models", "/models"], [name, to.model(name)]]} title={<>version <a href={to.version(name, x.version)}>{x.version}</a> and <a href={to.version(name, y.version)}>{y.version}</a></>}
         cli={`mreg diff ${name}@${x.version} ${name}@${y.version}`} api={base + y.version}>
         <a class="button" href={`?a=${b}&b=${a}`}>Turn round</a></Head>
-      <p class="lede">Pushed <At at={x.created} /> by {x.created_by}, and <At at={y.created} /> by {y.created_by}.</p>
+      <p class="lede">Pushed <At at={x.created} /> by <Who actor={x.created_by} />, and <At at={y.created} /> by <Who actor={y.created_by} />.</p>
       {x.content === y.content && <p class="note good">Both have the same content.</p>}
       <Differences title="Metrics" a={x.metrics} b={y.metrics} />
       <Differences title="Parameters" a={x.params} b={y.params} />

@@ -82,8 +82,8 @@ export function Charts({ rollout }: { rollout: Rollout }) {
     const lines: Line[] = isValue ? [{ name: `version ${rollout.to}`, kind: "new", points: series.map((p) => [Date.parse(p.time), p.value ?? 0]) }]
       : [{ name: `version ${rollout.to}`, kind: "new", points: rates(series, (p) => p.canary ?? 0, (p) => p.canary_bad ?? 0) },
         ...(rollout.from ? [{ name: `version ${rollout.from}`, kind: "old" as const, points: rates(series, (p) => p.baseline ?? 0, (p) => p.baseline_bad ?? 0) }] : [])];
-    return [<LineChart key={gate.name ?? gate.kind} title={gateName(gate)} lines={lines} limit={isValue && gate.limit !== undefined ? Number(gate.limit) : undefined}
+    return [<LineChart key={gate.name ?? gate.kind} title={gateName(gate)} lines={lines} least={isValue ? 1 : 0.01} limit={isValue && gate.limit !== undefined ? Number(gate.limit) : undefined}
       unit={(v) => isValue ? String(+v.toPrecision(3)) : `${+(v * 100).toPrecision(2)} %`} />];
   });
-  return <div class="cols">{page.error ? <p class="note">{page.error.message}</p> : drawn.length ? drawn : <p class="lede">No samples of a comparison yet.</p>}</div>;
+  return <div class="charts">{page.error ? <p class="note">{page.error.message}</p> : drawn.length ? drawn : <p class="lede">No samples of a comparison yet.</p>}</div>;
 }

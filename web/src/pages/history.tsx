@@ -6,6 +6,7 @@ import { Choice, Copy, Head, Loaded, Table } from "../parts";
 import { environment, go, query, quote, to, withQuery } from "../router";
 import { stamp } from "../time";
 import { Who } from "../who";
+import { BlameRows } from "./blame";
 import { linked } from "./common";
 
 const KINDS: [string, string][] = [["", "Everything"], ["rollout", "Rollouts"], ["version", "Versions"], ["alias", "Aliases"], ["node", "Nodes"], ["env", "Environments"], ["target", "Targets"], ["token", "Access"]];
@@ -29,20 +30,14 @@ function Export({ items }: { items: Change[] }) {
     <button class="quiet" onClick={() => save("history.csv", "text/csv", csv(items))}>CSV</button></>;
 }
 
-// The last row about each object: who set what holds now.
-export function blame(items: Change[]): Change[] {
-  const seen = new Set<string>();
-  return items.filter((c) => { const key = `${c.kind.split(".")[0]} ${c.object}`; if (seen.has(key)) return false; seen.add(key); return true; });
-}
-
 export function History() {
   const model = query("model"), kind = query("kind"), actor = query("actor"), cursor = query("cursor"), view = query("view"), env = environment.value;
   const api = asOf(`/history?limit=${kind || actor || view === "blame" ? 500 : 100}${model && `&model=${quote(model)}`}${env && `&env=${quote(env)}`}${cursor && `&before=${quote(cursor)}`}`);
   const list = useLoad(() => get<List<Change>>(api), 5000, api);
   const items = useMemo(() => {
     const rows = (list.data?.items ?? []).filter((c) => (!kind || c.kind.startsWith(kind + ".")) && (!actor || c.actor === actor));
-    return view === "blame" ? blame(rows) : rows;
-  }, [list.data, kind, actor, view]);
+    return rows;
+  }, [list.data, kind, actor]);
   const chosen = model || env ? ` of ${[model, env].filter(Boolean).join(" in ")}` : "";
   return <>
     <Head title={`History${chosen}`} cli={`mreg history${model && ` ${model}`}${query("at") && ` --at ${query("at")}`}`} api={api}><Export items={items} /></Head>
@@ -56,7 +51,7 @@ export function History() {
     </div>
     <Loaded of={list}>{(data) => <>
       {items.length === 0 ? <p class="lede">No such row{data.next ? " among these: look further back" : ""}.</p>
-        : <Table caption="History" heads={["Number", "When", "Who", "Kind", "What", "Commit"]}>
+        : view === "blame" ? <BlameRows items={items} /> : <Table caption="History" heads={["Number", "When", "Who", "Kind", "What", "Commit"]}>
           {items.map((c) => <tr key={c.seq}>
             <td class="nums soft">{c.seq}</td><td class="tight"><a href={withQuery({ at: c.time, cursor: "" })} title="Show how it was then">{stamp(c.time)}</a></td>
             <td class="tight"><a href={withQuery({ actor: c.actor, cursor: "" })}><Who actor={c.actor} /></a></td><td class="tight soft">{c.kind}</td>

@@ -3,13 +3,12 @@ import { type Change, type List, type Model, type Rollout, type Target, type Ver
 import { useAsk } from "../ask";
 import { useLoad } from "../live";
 import { Markdown } from "../markdown";
-import { Badge, Chips, Empty, Head, Loaded, Table, Tabs, plural } from "../parts";
+import { Badge, Chips, Empty, Head, Loaded, Tabs, plural } from "../parts";
 import { at, query, quote, to } from "../router";
 import { Ago, At, Said, stamp } from "../time";
-import { Who } from "../who";
 import { Aliases } from "./aliases";
-import { Changes, Spread, linked } from "./common";
-import { blame } from "./history";
+import { ModelBlame } from "./blame";
+import { Changes, Spread } from "./common";
 import { Quarantine, Queue } from "./queue";
 import { rollBack } from "./rollback";
 import { type ServedRow, Served } from "./then";
@@ -31,7 +30,7 @@ function Places({ targets, rollouts, changed }: { targets: Target[]; rollouts: R
       return <li key={t.environment}>
         <a href={to.env(t.environment)}>{t.environment}</a><b>{t.live ? <a href={to.version(t.model, t.live)}>version {t.live}</a> : <span class="soft">not live</span>}</b><Spread target={t} />
         <span class="says">{last && <><a href={to.rollout(last.id)}>{last.id}</a> <Badge text={last.phase} /> <Said text={last.outcome ?? last.waiting} /></>}</span>
-        <span class="tight">{may("deploy") && t.live !== undefined && <button class="quiet" onClick={() => ask(rollBack(t.model, t.environment, t.rollout))}>Roll back…</button>}</span>
+        <span class="tight">{may("deploy") && t.live !== undefined && <button class="quiet" onClick={() => ask(rollBack(t.model, t.environment))}>Roll back…</button>}</span>
       </li>;
     })}
   </ul>{dialog}</>;
@@ -60,18 +59,11 @@ function Then({ model, served }: { model: Model; served: ServedRow[] }) {
   </>;
 }
 
-function Blame({ items }: { items: Change[] }) {
-  const rows = blame(items);
-  return <Table caption="Who set what holds" heads={["What", "Since", "By", "How"]}>
-    {rows.map((c) => <tr key={c.seq}><td>{c.kind.split(".")[0]} {c.object}</td><td class="tight"><At at={c.time} /></td><td class="tight"><Who actor={c.actor} /></td><td class="fill">{linked(c.message)}{c.reason && <p class="under">“{c.reason}”</p>}</td></tr>)}</Table>;
-}
-
-const N_ROWS: Record<string, number> = { history: 100, blame: 500 };
 export function ModelPage({ name, part }: { name: string; part: string }) {
   const base = `/models/${quote(name)}`, cursor = query("cursor");
   const page = useLoad(async () => {
     const [model, versions, history, served] = await Promise.all([get<Model>(asOf(base)),
-      get<List<Version>>(`${base}/versions?limit=50${cursor && `&cursor=${quote(cursor)}`}`), get<List<Change>>(asOf(`/history?model=${quote(name)}&limit=${N_ROWS[part] ?? 12}`)),
+      get<List<Version>>(`${base}/versions?limit=50${cursor && `&cursor=${quote(cursor)}`}`), get<List<Change>>(asOf(`/history?model=${quote(name)}&limit=${part === "history" ? 100 : 12}`)),
       at.value ? get<List<ServedRow>>(asOf(`/serving?model=${quote(name)}&limit=500`)) : { items: [] }]);
     return { model, versions, history: history.items, served: served.items, ...(at.value ? { targets: [], rollouts: [], waits: [] } : await places(name, model.live)) };
   }, 5000, `${base}?${cursor}&${part}&${query("at")}`);
@@ -83,7 +75,7 @@ export function ModelPage({ name, part }: { name: string; part: string }) {
     {part === "aliases" && <Aliases model={model} changed={page.again} />}
     {part === "card" && (model.description ? <div class="panel pad card"><Markdown text={model.description} /></div> : <Empty text="No description yet. Markdown is shown here:" command={`mreg model edit ${name} --description "$(cat card.md)"`} />)}
     {part === "history" && <><Changes items={history} /><p class="more"><a href={`/history?model=${quote(name)}`}>More, with filters</a></p></>}
-    {part === "blame" && <Blame items={history} />}
+    {part === "blame" && <ModelBlame model={model} />}
     {part === "" && (at.value ? <Then model={model} served={served} /> : <>
       <Now model={model} versions={versions} changed={page.again} {...now} />
       <h2>History</h2><Changes items={history} />

@@ -5,6 +5,13 @@ import { Badges, Chips, Empty, Head, Loaded, Pages, Table, decode } from "../par
 import { go, query, quote, to, withQuery } from "../router";
 import { Ago } from "../time";
 
+// The first line of a card that is no heading, without its marks.
+function inShort(card: string): string {
+  const lines = card.split("\n").map((line) => line.trim()).filter(Boolean), line = lines.find((one) => !one.startsWith("#")) ?? lines[0] ?? "";
+  const text = line.replace(/^[#>*\-\s]+/, "").replace(/\[([^\]]*)\]\([^)]*\)/g, "$1").replace(/[*`]/g, "");
+  return text.length > 140 ? text.slice(0, 139) + "…" : text;
+}
+
 export function Models() {
   const q = query("q"), cursor = query("cursor");
   const api = `/models?limit=50${q && `&q=${quote(q)}`}${cursor && `&cursor=${quote(cursor)}`}`;
@@ -21,7 +28,7 @@ export function Models() {
       : <>
         <Table caption="Models" heads={["Model", "Live", "Aliases", "Tags", ["Versions"], "Updated"]}>
           {data.items.map((m) => <tr key={m.name}>
-            <td class="fill"><a href={to.model(m.name)}>{m.name}</a>{m.description && <p class="under">{m.description.split("\n")[0]!.slice(0, 140)}</p>}</td>
+            <td class="fill"><a href={to.model(m.name)}>{m.name}</a>{m.description && <p class="under">{inShort(m.description)}</p>}</td>
             <td>{Object.keys(m.live).length ? <Badges items={decode(m.live)} tone="good" /> : <span class="soft">nowhere</span>}</td>
             <td><Badges items={decode(m.aliases)} /></td><td><Chips map={m.tags} /></td>
             <td class="num">{m.n_versions}</td>

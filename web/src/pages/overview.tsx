@@ -99,12 +99,15 @@ export function Overview() {
       const lost = data.rooms.reduce((sum, room) => sum + room.n_unreachable, 0);
       return <>
         <Tiles needs={waiting.length + data.approvals.length + lost} moving={moving.length} rooms={data.rooms} />
+        <div class="sides"><div>
         <h2>Needs you</h2><Needs waiting={waiting} approvals={data.approvals} rooms={data.rooms} />
         {moving.length > 0 && <><h2>Moving now</h2><RolloutRows label="Rollouts that move" items={moving} /></>}
         <h2>Live</h2><Live rooms={data.rooms} />
         {data.rooms.length > 0 && <><h2>Nodes</h2><Fleet rooms={data.rooms} /></>}
+        </div><div>
         <h2>Latest</h2><Changes items={data.history} />
         <p class="more"><a href={`/history${only && `?env=${quote(only)}`}`}>The whole history</a>{may("audit") && <> · <a href="/admin/storage">What is stored</a></>}</p>
+        </div></div>
       </>;
     }}</Loaded>
   </>;

@@ -10,7 +10,7 @@ import { At, duration, span } from "../time";
 interface Side { version: number; content: string; size: number; n_files: number; format: string; metrics: Record<string, string> }
 interface PlanStep { n_nodes: number; bake: string; weight_bp?: number; wave?: string; approvals?: number; begin_ms: number; end_ms: number;
   evidence?: { wanted: number; requests_per_second: number; needs_ms?: number; is_enough: boolean } }
-interface Plan { plan?: string; already?: boolean; model: string; environment: string; from?: number; to: number; n_nodes: number; generation: number;
+interface Plan { plan?: string; already?: boolean; id?: string; model: string; environment: string; from?: number; to: number; n_nodes: number; generation: number;
   diff?: { from?: Side; to?: Side; files?: { same: number; changed: number; new: number; gone: number } } & Record<string, unknown>;
   steps: PlanStep[]; operations: { at_ms: number; node?: string; action: string; version?: number; takes_ms: number; step: number }[]; n_operations: number;
   forecast: { complete: boolean; outcome: string; takes_ms: number; low_point: number; low_at_ms: number; requests_per_second: number; measured: string[] };
@@ -82,7 +82,7 @@ export function PlanPage({ name, number }: { name: string; number: string }) {
   return <>
     <Head crumbs={[["Models", "/models"], [name, to.model(name)], [`version ${number}`, to.version(name, number)]]} title={`Promote version ${number}`} cli={`mreg promote ${name}@${number} ${env} --dry-run`}>
       <label>to <select value={env} onChange={(event) => go(withQuery({ to: event.currentTarget.value }))}>{names.map((n) => <option key={n}>{n}</option>)}</select></label></Head>
-    {!may("deploy") ? <p class="lede">Your role may not roll out. A deployer's does.</p> : !environments.data ? null : names.length === 0 ? <p class="lede">There is no environment yet.</p> : <Loaded of={page}>{(plan) => plan === undefined ? null : plan.already ? <p class="note good">Version {number} is live in {env} already.</p> : <>
+    {!may("deploy") ? <p class="lede">Your role may not roll out. A deployer's does.</p> : !environments.data ? <Loaded of={environments}>{() => null}</Loaded> : names.length === 0 ? <p class="lede">There is no environment yet.</p> : <Loaded of={page}>{(plan) => plan === undefined ? null : plan.already ? (plan.id ? <p class="note">This very rollout was asked for already: <a href={to.rollout(plan.id)}>{plan.id}</a>.</p> : <p class="note good">Version {number} is live in {env} already.</p>) : <>
       <p class="sentence">{plan.from ? `Version ${plan.from} gives way to version ${plan.to}` : `Version ${plan.to} is the first`} on {plural(plan.n_nodes, "node")}, {plan.strategy?.strategy}: about {span(plan.forecast.takes_ms)}, never fewer than {plan.forecast.low_point} of {plan.n_nodes} serving.
         Going back would take {plan.rollback.takes_ms < 1000 ? "less than a second" : `about ${span(plan.rollback.takes_ms)}`}{plan.rollback.needs_load ? "" : ", without loading anything"}.</p>
       <Holds plan={plan} />

@@ -18,7 +18,7 @@ export function Queue({ env, model }: { env: string; model: string }) {
   const q = list.data;
   if (!q || q.items.length === 0) return <>{dialog}</>;
   return <>
-    <h3>Waiting in {env} <small>{POLICIES[q.policy] ?? q.policy}</small></h3>
+    <h2>Waiting for {model} in {env} <small>{POLICIES[q.policy] ?? q.policy}</small></h2>
     <Table caption={`Queue of ${model} in ${env}`} heads={["Place", "Rollout", "Version", "Asked for", "Why", ""]}>
       {q.items.map((r, i) => <tr key={r.id}><td class="nums">{i + 1}</td><td class="tight"><a href={to.rollout(r.id)}>{r.id}</a> {r.hotfix && <Badge text="hotfix" tone="warn" />}</td><td class="nums"><a href={to.version(model, r.to)}>{r.to}</a></td>
         <td class="tight"><Ago at={r.created} /> by <Who actor={r.actor} /></td><td class="fill"><Said text={r.waiting} />{r.reason && <p class="under">“{r.reason}”</p>}</td>

@@ -68,29 +68,30 @@ function Clocks({ rollout: r }: { rollout: Rollout }) {
 }
 
 // What a step is at, as a mark and in words.
+const MOVING = ["waiting", "placing", "switching", "loading", "observing", "golden", "rolling-back", "draining", "routing"];
 const STEP_WORDS: Record<string, string> = { pending: "to come", apply: "changing nodes", settle: "settling", bake: "baking", gate: "judging", done: "done" };
-function stepState(step: Step, isCurrent: boolean): { style: string; text: string } {
+function stepState(step: Step, isCurrent: boolean, ended?: string): { style: string; text: string } {
   if (step.verdict === "fail") return { style: "failed", text: "✕ failed" };
   if (step.phase === "done") return { style: "done", text: "✓ done" };
+  if (ended) return step.started ? { style: "failed", text: "✕ stopped" } : { style: "", text: "not begun" };
   const words = STEP_WORDS[step.phase] ?? step.phase;
   return isCurrent ? { style: "open", text: `▸ ${words}` } : { style: "", text: words };
 }
 
-function StepCard({ step, number, isCurrent }: { step: Step; number: number; isCurrent: boolean }) {
-  const { style, text } = stepState(step, isCurrent);
+function StepCard({ step, number, isCurrent, ended }: { step: Step; number: number; isCurrent: boolean; ended?: string }) {
+  const { style, text } = stepState(step, isCurrent, ended);
   return <li class={style} aria-current={isCurrent ? "step" : undefined}>
     <b><span>{number}. {plural(step.n_nodes, "node")}{step.weight && `, ${step.weight} % of traffic`}{step.wave && `, ${step.wave}`}</span><span>{text}</span></b>
     <small>planned: {/^0/.test(step.bake) ? "no bake" : `bake ${duration(step.bake)}`}{step.max_bake && !/^0/.test(step.max_bake) && step.max_bake !== step.bake && `, up to ${duration(step.max_bake)}`}
       {step.approvals ? `, ${plural(step.approvals, "approval")}` : ""}{step.mirrored ? ", mirrored traffic" : ""}</small>
-    {step.started && <small>{step.ended ? "took " : "so far "}<Took from={step.started} until={step.ended} />{step.verdict && `, ${step.verdict}`}</small>}
+    {step.started && <small>{step.ended ?? ended ? "took " : "so far "}<Took from={step.started} until={step.ended ?? ended} />{step.verdict && `, ${step.verdict}`}</small>}
   </li>;
 }
 
-const MOVING = ["waiting", "placing", "switching", "loading", "observing", "golden", "rolling-back", "draining", "routing"];
 const GLYPH: Record<string, string> = { serving: "✓", failed: "✕", unreachable: "✕", "rolling-back": "↩", old: "·", "left-out": "–" };
 function NodeCell({ node, to: version, dense }: { node: RolloutNode; to: number; dense: boolean }) {
   const style = ["failed", "unreachable"].includes(node.state) ? "bad" : node.version === version ? "new" : MOVING.includes(node.state) ? "move" : "";
-  const words = `${node.state}${(node.attempt ?? 0) > 1 && node.state !== "serving" ? `, attempt ${node.attempt}` : ""}${node.text ? `: ${node.text}` : ""}`;
+  const words = `${node.state}${(node.attempt ?? 0) > 1 && MOVING.includes(node.state) ? `, attempt ${node.attempt}` : ""}${node.text ? `: ${node.text}` : ""}`;
   return <li class={`cell ${style}`} title={`${node.node}: ${words}`}>
     <b><span>{node.node}</span><span>{node.version ? `v${node.version}` : "–"}{node.wanted && node.wanted !== node.version ? ` → v${node.wanted}` : ""}</span></b>
     <small>{GLYPH[node.state] ?? "▸"} {dense ? node.state : words}{node.weight !== undefined && `, ${node.weight} %`}{node.next && <>, again in <Countdown until={node.next} /></>}</small>
@@ -147,7 +148,7 @@ export function RolloutPage({ id }: { id: string }) {
     const steps = r.steps ?? [];
     return <>
       <Head crumbs={[["Rollouts", "/rollouts"], [r.model, to.model(r.model)]]} badge={r.phase} cli={`mreg rollout watch ${r.id}`} api={`/rollouts/${r.id}`}
-        title={<>{r.id}: {r.model} {r.from ? <a href={to.version(r.model, r.from)}>{r.from}</a> : "nothing"} → <a href={to.version(r.model, r.to)}>{r.to}</a> in <a href={to.env(r.environment)}>{r.environment}</a></>}>
+        title={<>{r.id}: {r.model} {r.from && <><a href={to.version(r.model, r.from)}>{r.from}</a> → </>}<a href={to.version(r.model, r.to)}>{r.to}</a> in <a href={to.env(r.environment)}>{r.environment}</a></>}>
         {r.from && <a class="button" href={`${to.model(r.model)}/compare?a=${r.from}&b=${r.to}`}>Compare</a>}</Head>
       <p class="sentence"><Said text={r.outcome ?? r.waiting} /></p>
       <p class="unseen" role="status">{r.phase}{!r.ended && r.step > 0 && `, step ${r.step} of ${r.n_steps}: ${STEP_WORDS[r.step_phase ?? ""] ?? ""}`}</p>
@@ -156,7 +157,7 @@ export function RolloutPage({ id }: { id: string }) {
       {r.unblock && !r.ended && <p class={r.phase === "running" ? "note" : "note warn"}><Said text={r.unblock} /></p>}
       <Actions rollout={r} ask={ask} />
       {steps.length > 0 && <><h2>Steps</h2>
-        <ol class="rail">{steps.slice(0, 40).map((s, i) => <StepCard key={i} step={s} number={i + 1} isCurrent={i + 1 === r.step && !r.ended} />)}</ol>
+        <ol class="rail">{steps.slice(0, 40).map((s, i) => <StepCard key={i} step={s} number={i + 1} isCurrent={i + 1 === r.step && !r.ended} ended={r.ended} />)}</ol>
         {steps.length > 40 && <p class="more">and {steps.length - 40} more steps</p>}</>}
       <Traffic rollout={r} />
       {(r.gates ?? []).length > 0 && <><h2>Evidence</h2><Gates rollout={r} />

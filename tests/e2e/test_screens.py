@@ -1,0 +1,109 @@
+"""Views that are drawn again and again, in real terminals (tmux) of 80 and 200 columns: rollout watch, status
+--watch, list --watch. Nothing is wider than the screen, nothing old is left standing, and no redraw clears it."""
+import re
+import shutil
+import subprocess
+import unittest
+
+import cliworld
+import harness
+from tmuxcase import Terminal
+
+SIZES = ((80, 24), (200, 50))
+
+
+@unittest.skipUnless(shutil.which("tmux"), "tmux is not installed")
+class Screens(cliworld.World):
+    def open(self, columns, rows, *arguments):
+        terminal = Terminal(columns, rows, self.settings(), self.work)
+        terminal.__enter__()
+        self.addCleanup(terminal.__exit__)
+        terminal.run("clear; mreg " + " ".join(arguments) + "; echo ended $?")
+        return terminal
+
+    def fits(self, shown, columns, rows):
+        lines = shown.rstrip("\n").split("\n")
+        self.assertLessEqual(len(lines), rows)
+        self.assertTrue(all(len(line) <= columns for line in lines), shown)
+
+    def test_status(self):
+        for columns, rows in SIZES:
+            with self.subTest(columns=columns):
+                terminal = self.open(columns, rows, "status", "--watch")
+                shown = terminal.wait_for("q leaves")
+                self.fits(shown, columns, rows)
+                self.assertRegex(shown, r"production +fraud +5 +n1")
+                model = self.new_model(1)
+                shown = terminal.wait_for(lambda text: re.search(rf"production +{model} +1 +n2", text))
+                self.fits(shown, columns, rows)
+                self.assertEqual(shown.count("ENVIRONMENT"), 1)
+                terminal.key("q")
+                terminal.wait_for("ended 0")
+
+    def test_list_grows_and_shrinks(self):
+        for columns, rows in SIZES:
+            with self.subTest(columns=columns):
+                terminal = self.open(columns, rows, "alias", "list", "fraud", "--watch")
+                terminal.wait_for("champion")
+                self.api.put("/models/fraud/aliases/passing", {"version": 2})
+                shown = terminal.wait_for("passing")
+                self.fits(shown, columns, rows)
+                self.api.delete("/models/fraud/aliases/passing")
+                shown = terminal.wait_for(lambda text: "passing" not in text and "champion" in text)
+                self.assertEqual(shown.count("ALIAS"), 1)
+                terminal.resize(60, 20)
+                terminal.wait_for(lambda text: "champion" in text and all(len(l) <= 60 for l in text.split("\n")))
+                terminal.key("C-c")
+                terminal.wait_for("ended 130")
+
+    def test_rollout_watch(self):
+        for columns, rows in SIZES:
+            with self.subTest(columns=columns):
+                held = self.held()
+                terminal = self.open(columns, rows, "rollout", "watch", held)
+                shown = terminal.wait_for(lambda text: held in text and "q leave" in text)
+                self.fits(shown, columns, rows)
+                terminal.key("p")
+                terminal.wait_for(f"pause {held}?")
+                terminal.key("y")
+                self.wait_phase(held, "paused")
+                terminal.wait_for("paused")
+                terminal.key("a")
+                terminal.wait_for(f"abort {held}?")
+                terminal.key("y")
+                shown = terminal.wait_for("ended 10")
+                self.assertIn("rolled", shown)
+
+    def test_redraw_does_not_flicker(self):
+        """After the first picture the screen is never cleared: lines are written over and their ends erased."""
+        shown = self.drawn()
+        self.assertEqual(shown.count("\x1b[2J"), 1)
+        self.assertGreaterEqual(shown.count("\x1b[H"), 2)
+        self.assertNotIn("\x1b[3J", shown)
+        self.assertEqual(shown.count("\x1b[?25l"), shown.count("\x1b[?25h"))
+
+    def drawn(self):
+        """All bytes of `list --watch` until its second picture."""
+        return cliworld.run_in_terminal(["mreg", "list", "--watch"], self.settings(), self.work,
+                                        [("\x1b[H", ""), ("\x1b[J\x1b[H", "q")])[1]
+
+    def test_pipe_and_accessible(self):
+        """Without a screen to draw on, it is printed again when it has changed."""
+        for extra in ([], ["--accessible"]):
+            process = subprocess.Popen([harness.program("mreg"), "alias", "list", "fraud", "--watch", *extra],
+                                       env=self.settings(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                       stderr=subprocess.DEVNULL, text=True)
+            first = [process.stdout.readline() for _ in range(4)]
+            self.assertTrue(any("champion" in line for line in first), first)
+            self.api.put("/models/fraud/aliases/later", {"version": 2})
+            again = [process.stdout.readline() for _ in range(5)]
+            self.assertTrue(any("later" in line for line in again), again)
+            self.assertNotIn("\x1b", "".join(first + again))
+            process.terminate()
+            self.assertEqual(process.wait(30), 143)
+            process.stdout.close()
+            self.api.delete("/models/fraud/aliases/later")
+
+
+if __name__ == "__main__":
+    unittest.main()

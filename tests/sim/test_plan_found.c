@@ -1,0 +1,184 @@
+/*
+ * Cases that the simulator or the exhaustive search found once, each as a story of its own: there
+ * they are rare, here they are sure.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "sim_bench.h"
+
+/* What was seen of a node before it went away does not make it free to be disturbed. */
+static void test_old_look(void **state)
+{
+    (void)state;
+    struct bench *b CLEANUP(bench_free) = bench_new(bench_plain, 3);
+    b->nodes[0].seen.n_ready = 0;
+    b->nodes[0].reachable_since_ms = b->now_ms + 1000;
+    b->nodes[1].is_reachable = b->nodes[2].is_reachable = false;
+    b->now_ms += 2000;
+    bench_until(b, ROLLOUT_SUCCEEDED, 5000);
+    assert_int_equal(b->n_switches, 0);
+    b->nodes[0].seen.observed_ms = b->now_ms; /* seen since: it has nothing to lose */
+    bench_until(b, ROLLOUT_SUCCEEDED, 5000);
+    assert_int_equal(b->n_switches, 1);
+}
+
+/* Two targets never change one node at a time, whatever the limit. */
+static void test_hands_off(void **state)
+{
+    (void)state;
+    struct bench *b CLEANUP(bench_free) =
+        bench_new("{\"gates\":[{\"kind\":\"health\"}],\"max_unavailable\":3,\"bake\":\"0\"}", 3);
+    b->nodes[0].is_disturbed = true;
+    bench_until(b, ROLLOUT_SUCCEEDED, 20000);
+    assert_int_equal(b->given & 1U, 0);
+    b->nodes[0].is_disturbed = false;
+    bench_until(b, ROLLOUT_SUCCEEDED, 60000);
+    bench_expect(b, ROLLOUT_SUCCEEDED);
+    assert_int_equal(b->given, 7);
+}
+
+/* A rollout that removes the files of an older version, with the removals under way. */
+static struct bench *tidying(void)
+{
+    struct bench *b = bench_new(bench_plain, 2);
+    b->last_good = 7;
+    bench_until(b, ROLLOUT_FINALIZING, 600000);
+    bench_expect(b, ROLLOUT_FINALIZING);
+    b->is_frozen = true;
+    bench_step(b);
+    assert_int_equal(b->nodes[0].op.state, OP_OPEN);
+    assert_int_equal(b->nodes[1].op.state, OP_OPEN);
+    return b;
+}
+
+static void close_ops(struct bench *b)
+{
+    b->is_frozen = false;
+    for (int i = 0; i < b->n_nodes; i++) {
+        b->nodes[i].op.state = OP_DONE;
+        b->nodes[i].op.ended_ms = b->now_ms;
+    }
+}
+
+/* While it ends, nobody is given the new version any more: that is left to the repairs. */
+static void test_lost_at_the_end(void **state)
+{
+    (void)state;
+    struct bench *b CLEANUP(bench_free) = tidying();
+    int n_loads = b->n_new_loads;
+    b->nodes[0].op.state = OP_DONE;
+    b->nodes[0].op.ended_ms = b->now_ms;
+    bench_step(b);
+    b->nodes[0].seen.n_ready = 0;
+    b->now_ms += 1000;
+    b->nodes[0].seen.observed_ms = b->now_ms;
+    bench_step(b);
+    bench_step(b);
+    bench_expect(b, ROLLOUT_FINALIZING);
+    assert_int_equal(b->status.nodes[0].move.phase, MOVE_NONE);
+    close_ops(b);
+    bench_until(b, ROLLOUT_SUCCEEDED, 60000);
+    bench_expect(b, ROLLOUT_SUCCEEDED);
+    assert_int_equal(b->n_new_loads, n_loads);
+}
+
+/* An abort while it ends takes back what was tidied up already, too. */
+static void test_abort_at_the_end(void **state)
+{
+    (void)state;
+    struct bench *b CLEANUP(bench_free) = tidying();
+    bench_command(b, COMMAND_ABORT, 0);
+    bench_step(b);
+    bench_expect(b, ROLLOUT_ROLLING_BACK);
+    close_ops(b);
+    bench_until(b, ROLLOUT_ROLLED_BACK, 600000);
+    bench_expect(b, ROLLOUT_ROLLED_BACK);
+    for (int i = 0; i < b->n_nodes; i++) {
+        assert_int_equal(b->nodes[i].seen.n_ready, 1);
+        assert_int_equal(b->nodes[i].seen.ready[0], 1);
+    }
+}
+
+static void answer(struct bench *b, enum op_action action, enum op_state state, enum op_class why)
+{
+    struct op_view *op = &b->nodes[0].op;
+    for (int i = 0; i < 1000 && op->state != OP_OPEN; i++) {
+        int64_t at = bench_step(b);
+        b->now_ms = at > b->now_ms && op->state != OP_OPEN ? at : b->now_ms;
+        b->nodes[0].seen.looked_ms = b->nodes[0].seen.observed_ms = b->now_ms;
+    }
+    assert_int_equal(op->state, OP_OPEN);
+    assert_int_equal(op->action, action);
+    op->state = state;
+    op->why = why;
+    op->ended_ms = b->now_ms;
+}
+
+/* Files that are refused were not switched, unless they had been switched before. */
+static void test_refused_later(void **state)
+{
+    (void)state;
+    struct bench *b CLEANUP(bench_free) = bench_new(bench_plain, 1);
+    b->is_frozen = true;
+    b->never_ready = 2;
+    answer(b, OP_STAGE, OP_DONE, OP_CLASS_NONE);
+    answer(b, OP_SWITCH, OP_DONE, OP_CLASS_NONE);
+    answer(b, OP_LOAD, OP_UNKNOWN, OP_CLASS_NONE);
+    answer(b, OP_STAGE, OP_DONE, OP_CLASS_NONE);
+    answer(b, OP_SWITCH, OP_FAILED, OP_CLASS_PERMANENT);
+    b->is_frozen = false;
+    int n_switches = b->n_switches;
+    bench_until(b, ROLLOUT_ROLLED_BACK, 600000);
+    bench_expect(b, ROLLOUT_ROLLED_BACK);
+    assert_int_equal(b->n_switches, n_switches + 1);
+    assert_int_equal(b->nodes[0].seen.ready[0], 1);
+}
+
+static void test_refused_first(void **state)
+{
+    (void)state;
+    struct bench *b CLEANUP(bench_free) = bench_new(bench_plain, 1);
+    b->is_frozen = true;
+    answer(b, OP_STAGE, OP_DONE, OP_CLASS_NONE);
+    answer(b, OP_SWITCH, OP_FAILED, OP_CLASS_PERMANENT);
+    b->is_frozen = false;
+    int n_switches = b->n_switches;
+    bench_until(b, ROLLOUT_ROLLED_BACK, 600000);
+    bench_expect(b, ROLLOUT_ROLLED_BACK);
+    assert_int_equal(b->n_switches, n_switches);
+}
+
+/* While a node is gone for long, going back waits; it is not planned without end. */
+static void test_calm_while_gone(void **state)
+{
+    (void)state;
+    struct bench *b CLEANUP(bench_free) = bench_new(bench_plain, 1);
+    bench_until_step(b, 1, STEP_SETTLE, 600000);
+    b->nodes[0].is_reachable = false;
+    b->nodes[0].reachable_since_ms = b->now_ms;
+    b->now_ms += b->policy.node_deadline_ms + 1000;
+    bench_command(b, COMMAND_ABORT, 0);
+    b->is_frozen = true;
+    for (int i = 0; i < 5; i++)
+        bench_step(b);
+    bench_expect(b, ROLLOUT_ROLLING_BACK);
+    assert_true(b->wake_ms > b->now_ms);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_old_look),        cmocka_unit_test(test_hands_off),
+        cmocka_unit_test(test_lost_at_the_end), cmocka_unit_test(test_abort_at_the_end),
+        cmocka_unit_test(test_refused_later),   cmocka_unit_test(test_refused_first),
+        cmocka_unit_test(test_calm_while_gone),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
