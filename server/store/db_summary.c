@@ -3,20 +3,6 @@
  */
 #include "db_summary.h"
 
-#include <string.h>
-
-/* One more item of a growing list in arena. */
-static void *more(struct arena *a, void *items, size_t n, size_t size)
-{
-    bool is_full = n == 0 || (n >= 8 && (n & (n - 1)) == 0);
-    if (!is_full)
-        return items;
-    void *grown = arena_alloc(a, (n < 8 ? 8 : n * 2) * size);
-    if (n > 0)
-        memcpy(grown, items, n * size);
-    return grown;
-}
-
 int db_node_tally(struct db *db, int64_t env_id, struct arena *a, struct node_tally **out,
                   size_t *n, struct err *e)
 {
@@ -32,7 +18,7 @@ int db_node_tally(struct db *db, int64_t env_id, struct arena *a, struct node_ta
                       " WHERE n.env_id = ?1 GROUP BY n.labels ORDER BY n.labels",
                       "i", env_id);
     while (!rc && (rc = stmt_next(q, &row, e)) == 0 && row) {
-        list = more(a, list, len, sizeof *list);
+        list = arena_grow(a, list, len, sizeof *list);
         list[len++] = (struct node_tally){arena_strdup(a, stmt_text(q, 0)), stmt_int(q, 1),
                                           stmt_int(q, 2), stmt_int(q, 3)};
     }
@@ -55,7 +41,7 @@ int db_sight_tally(struct db *db, int64_t env_id, struct arena *a, struct sight_
                       " WHERE n.env_id = ?1 GROUP BY 1, 2, 3 ORDER BY 1",
                       "i", env_id);
     while (!rc && (rc = stmt_next(q, &row, e)) == 0 && row) {
-        list = more(a, list, len, sizeof *list);
+        list = arena_grow(a, list, len, sizeof *list);
         list[len++] = (struct sight_tally){.target_id = stmt_int(q, 0),
                                            .is_reachable = stmt_int(q, 1) != 0,
                                            .observation = arena_strdup(a, stmt_text(q, 2)),

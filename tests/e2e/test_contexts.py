@@ -194,7 +194,7 @@ class Output(ContextCase):
             import yaml
         except ImportError:
             self.skipTest("python3-yaml is not installed")
-        for words in (("list",), ("show", "fraud@3"), ("env", "list"), ("node", "show", "production", "n1"), ("whoami",),
+        for words in (("list",), ("show", "fraud@3"), ("env", "list"), ("alias", "list", "fraud"), ("whoami",),
                       ("history", "fraud"), ("diff", "fraud@1", "fraud@2"), ("help",)):
             with self.subTest(words=words):
                 wanted = json.loads(self.mreg(*words, "-o", "json").stdout)

@@ -1,5 +1,6 @@
 """The example of every command, run against a real server: from a pipe, in a terminal of 80 columns, and with
---json; what is shown is compared with tests/golden/cli. MREG_UPDATE_GOLDEN=1 writes these files anew."""
+--json; what is shown is compared with tests/golden/cli. MREG_UPDATE_GOLDEN=1 writes these files anew,
+MREG_ONLY="list,show" runs some examples only."""
 import json
 import os
 import pathlib

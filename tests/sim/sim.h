@@ -67,7 +67,6 @@ struct sim_model {
     int64_t noted_revision; /* of the active rollout's status */
     int n_commands;         /* in the active rollout */
     unsigned given;         /* nodes that got the new version in it */
-    unsigned touched;       /* the same, also if they went back since */
     bool is_rollback;       /* of kind rollback */
     bool is_halted;         /* the last one was halted: nobody tidies up */
     struct policy policy;   /* of the active rollout */
@@ -88,7 +87,6 @@ struct sim_job {
     char key[JOB_KEY_BYTES];
     enum job_kind kind;
     char url[256], method[8];
-    char sent[64]; /* the body, if it is short */
     int node, model;
     int64_t number, keep;
     int64_t effect_ms, end_ms; /* effect_ms 0: happened */

@@ -133,7 +133,6 @@ static void check_forward(struct sim *s, struct sim_model *m, int node, const st
         sim_fail(s, "%s: node %s gets the new version in phase %s", m->rollout, s->nodes[node].name,
                  rollout_phase_name(st->phase));
     m->given |= BIT(node);
-    m->touched |= BIT(node);
     int n = __builtin_popcount(m->given);
     if (n > st->n_nodes)
         sim_fail(s, "%s: %d nodes have the new version, the step allows %d", m->rollout, n,
@@ -353,23 +352,10 @@ static void let_go(struct sim *s, const struct sim_model *m)
     }
 }
 
-/* Whatever was changed was seen serving afterwards, where anybody was there to see it. */
-static void check_all_seen(struct sim *s, const struct sim_model *m, enum rollout_phase phase)
-{
-    bool is_whole = phase == ROLLOUT_SUCCEEDED || phase == ROLLOUT_ROLLED_BACK;
-    for (int i = 0; i < s->n_nodes && is_whole; i++) {
-        bool is_ours = (m->touched & BIT(i)) != 0 && !s->nodes[i].is_deleted;
-        if (is_ours && s->nodes[i].is_busy_for[m - s->models])
-            sim_fail(s, "%s is %s, but %s was not seen serving again", m->rollout,
-                     rollout_phase_name(phase), s->nodes[i].name);
-    }
-}
-
 void sim_check_ended(struct sim *s, const struct sim_model *m, enum rollout_phase phase)
 {
     enum quality q = m->quality[m->to];
     let_go(s, m);
-    check_all_seen(s, m, phase);
     if (phase == ROLLOUT_SUCCEEDED && m->live != m->to)
         sim_fail(s, "%s succeeded, but live is %" PRId64, m->rollout, m->live);
     if (phase != ROLLOUT_SUCCEEDED) {

@@ -176,8 +176,7 @@ void sim_http(struct sim *s, struct sim_job *j)
     } else if (sscanf(path, "/v2/models/%31[a-z]/versions/%d/%31s", name, &number, verb) == 3) {
         j->number = number;
         bool is_ready = (n->slots[j->model].ready & BIT(number)) != 0;
-        bool is_wrong =
-            quality_of(s, j->model, number) == QUALITY_WRONG && strchr(j->sent, '2') != NULL;
+        bool is_wrong = quality_of(s, j->model, number) == QUALITY_WRONG;
         if (!is_ready)
             answer(j, 404, "{\"error\":\"Model with that version not found\"}");
         else

@@ -103,9 +103,6 @@ static void fill_job(struct sim *s, const struct job *job, struct sim_job *mine)
     } else if (job->kind == JOB_HTTP) {
         snprintf(mine->url, sizeof mine->url, "%s", job->call.url);
         snprintf(mine->method, sizeof mine->method, "%s", job->call.method);
-        size_t n = job->call.body_len < sizeof mine->sent ? job->call.body_len : 0;
-        if (n > 0)
-            memcpy(mine->sent, job->call.body, n);
     } else {
         mine->number = job->file.number;
         mine->keep = job->file.n_keep > 0 ? job->file.keep[0] : 0;

@@ -37,7 +37,7 @@ async function search(browser) {
   const { page } = await open(browser);
   await login(page);
   const took = [];
-  for (const word of ["m09", "m00123", "node-4", "env:fleet", "zone"]) {
+  for (const word of ["m000", "m00123", "node-4", "env:fleet", "zone"]) {
     await page.keyboard.press("Control+k");
     const answer = page.waitForResponse((r) => r.url().includes("/search?"));
     await page.keyboard.type(word, { delay: 5 });
