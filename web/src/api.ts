@@ -22,17 +22,16 @@ export interface TargetNode { node: string; version?: number; wanted?: number; r
 export interface Target { model: string; environment: string; serve_as: string; live?: number; last_good?: number; generation?: number;
   effective_policy?: Record<string, unknown>; rollout?: string; nodes: TargetNode[] }
 export interface Gate { name?: string; kind: string; verdict: string; text: string; report_only?: boolean; n_requests?: number; n_failures?: number;
-  n_base_requests?: number; n_base_failures?: number; n_missing?: number; value?: number; limit?: number; log_e?: number; log_e_fail?: number; log_pass?: number;
+  n_base_requests?: number; n_base_failures?: number; value?: number; limit?: number; log_e?: number; log_e_fail?: number; log_pass?: number;
   log_pass_at?: number; n_to_fail?: number; n_to_pass?: number; phi?: number }
 export interface Step { n_nodes: number; bake: string; max_bake?: string; phase: string; started?: string; ended?: string; verdict?: string; weight?: string;
   wave?: string; mirrored?: boolean; approvals?: number }
-export interface RolloutNode { node: string; version?: number; wanted?: number; state: string; text?: string; attempt?: number; weight?: string; wave?: string;
-  sessions?: number; next?: string }
+export interface RolloutNode { node: string; version?: number; wanted?: number; state: string; text?: string; attempt?: number; restarts?: number }
 export interface WayBack { n_nodes: number; n_at_a_time?: number; low_point?: number; eta?: string; needs_load?: boolean; order?: string[] }
 export interface Rollout { id: string; model: string; environment: string; from?: number; to: number; kind: string;
   phase: string; step: number; n_steps: number; step_phase?: string; revision: number; generation?: number; actor: string; reason?: string;
   created: string; updated?: string; ended?: string; waiting?: string; unblock?: string; outcome?: string; cause?: string; deadline?: string; bake_until?: string;
-  weight?: { wanted?: string; set?: string }; traffic?: { router: string; seen?: string; nodes: { node: string; share?: string; wanted?: string; up?: boolean; mirrored?: boolean; requests?: number; errors?: number }[] }[]; way_back?: WayBack; fault?: string; weight_bp?: number; approvals?: { actor: string; step?: number; time?: string }[];
+  overrides?: string[]; in_flight?: { id: string; model: string; from?: number; to: number; phase: string }[]; traffic?: { router: string; seen?: string; nodes: import("./pages/routes").RouteNode[] }[]; way_back?: WayBack; fault?: string; weight_bp?: number; approvals?: { actor: string; step?: number; time?: string }[];
   strategy?: { strategy: string; gates?: { kind: string; name?: string; min_requests?: number }[] } & Record<string, unknown>; steps?: Step[];
   pauses?: { reason: string; since: string; text: string; actor?: string; until?: string }[]; gates?: Gate[]; nodes?: RolloutNode[]; queue_position?: number; set?: string }
 export interface Tally { n_nodes: number; n_unreachable: number; n_cordoned: number }

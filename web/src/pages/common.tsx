@@ -7,7 +7,7 @@ import { Ago, Said } from "../time";
 import { Who } from "../who";
 
 // A rollout's name in a message leads to the rollout.
-export const linked = (message: string): ComponentChildren[] => message.split(/\b(r-\d+)\b/).map((part, i) =>
+export const linked = (message: string): ComponentChildren[] => message.split(/\b(r-\d+(?:-\d+)?)\b/).map((part, i) =>
   i % 2 ? <a key={i} class="inline" href={to.rollout(part)}>{part}</a> : part);
 
 export function Changes({ items, caption = "History" }: { items: Change[]; caption?: string }) {

@@ -43,7 +43,6 @@ function needs(gate: Gate): string {
   const words: string[] = [];
   if (gate.n_to_pass) words.push(`${gate.n_to_pass} more clean requests to pass`);
   if (gate.n_to_fail) words.push(`${gate.n_to_fail} more failures to fail`);
-  if (!words.length && gate.n_missing) words.push(`${gate.n_missing} more requests`);
   return words.length && !["pass", "fail"].includes(gate.verdict) ? `needs ${words.join(", or ")}` : "";
 }
 

@@ -4,12 +4,13 @@ import { type Change, type List, type Rollout, type RolloutNode, type Step, get,
 import { type Question, useAsk } from "../ask";
 import { ShareBar, Shares } from "../charts";
 import { useLoad } from "../live";
-import { Badge, Head, Loaded, Table, plural } from "../parts";
+import { Head, Loaded, plural } from "../parts";
 import { quote, to } from "../router";
 import { Ago, Countdown, Said, Took, clock, duration, span } from "../time";
 import { Who } from "../who";
 import { linked } from "./common";
 import { Charts, Gates } from "./evidence";
+import { RouteTable } from "./routes";
 
 type Verb = { verb: string; label: string; needs?: "approve"; phases: string[]; tone?: string; reason?: boolean; when?: (r: Rollout) => string; what: (r: Rollout) => string; fields?: boolean };
 const FORWARD = ["running", "paused"];
@@ -94,32 +95,32 @@ function NodeCell({ node, to: version, dense }: { node: RolloutNode; to: number;
   const words = `${node.state}${(node.attempt ?? 0) > 1 && MOVING.includes(node.state) ? `, attempt ${node.attempt}` : ""}${node.text ? `: ${node.text}` : ""}`;
   return <li class={`cell ${style}`} title={`${node.node}: ${words}`}>
     <b><span>{node.node}</span><span>{node.version ? `v${node.version}` : "–"}{node.wanted && node.wanted !== node.version ? ` → v${node.wanted}` : ""}</span></b>
-    <small>{GLYPH[node.state] ?? "▸"} {dense ? node.state : words}{node.weight !== undefined && `, ${node.weight} %`}{node.next && <>, again in <Countdown until={node.next} /></>}</small>
+    <small>{GLYPH[node.state] ?? "▸"} {dense ? node.state : words}{(node.restarts ?? 0) > 0 && `, ${plural(node.restarts!, "restart")}`}</small>
   </li>;
 }
 
 function Strip({ rollout: r }: { rollout: Rollout }) {
   const nodes = r.nodes ?? [], dense = nodes.length > 60;
-  const waves = [...new Set(nodes.map((n) => n.wave ?? ""))];
   const done = nodes.filter((n) => n.version === r.to).length, moving = nodes.filter((n) => MOVING.includes(n.state)).length;
   return <>
     <h2>Nodes: {done} of {nodes.length} on version {r.to}</h2>
     <div class="split"><ShareBar label="Nodes" parts={[{ name: `version ${r.to}`, n: done, kind: "new" }, { name: "moving", n: nodes.filter((n) => MOVING.includes(n.state) && n.version !== r.to).length, kind: "warn" },
       { name: "as before", n: nodes.filter((n) => n.version !== r.to && !MOVING.includes(n.state)).length, kind: "line" }]} />
       <small class="soft">{moving > 0 ? `${plural(moving, "node")} at work` : "no node at work"}</small></div>
-    {waves.map((wave) => <section key={wave}>{wave && <h3>{wave}</h3>}
-      <ul aria-label={wave ? `Nodes of ${wave}` : "Nodes"} class={`strip${dense ? " dense" : ""}`}>{nodes.filter((n) => (n.wave ?? "") === wave).map((n) => <NodeCell key={n.node} node={n} to={r.to} dense={dense} />)}</ul></section>)}
+    <ul aria-label="Nodes" class={`strip${dense ? " dense" : ""}`}>{nodes.map((n) => <NodeCell key={n.node} node={n} to={r.to} dense={dense} />)}</ul>
   </>;
 }
 
+// What the router was told and what it was seen doing, which may differ for a moment.
 function Traffic({ rollout: r }: { rollout: Rollout }) {
-  const weight = r.weight ?? (r.weight_bp !== undefined && r.weight_bp >= 0 ? { wanted: String(r.weight_bp / 100), set: undefined } : undefined);
-  if (!weight || (weight.wanted === undefined && weight.set === undefined)) return null;
-  const set = Number(weight.set ?? weight.wanted ?? 0);
-  return <><h2>Traffic <small>{weight.set !== undefined ? `${weight.set} % really set` : "not yet read back"}, {weight.wanted} % wanted for version {r.to}</small></h2>
-    <Shares label="Traffic" unit={(n) => `${+n.toFixed(2)} %`} parts={[{ name: `version ${r.to}`, n: set, kind: "new" }, { name: `version ${r.from ?? "none"}`, n: 100 - set, kind: "old" }]} />
-    {(r.traffic ?? []).map((t) => <Table key={t.router} caption={`Traffic through ${t.router}`} heads={["Node", ["Share"], ["Wanted"], "State", ["Requests"], ["Errors"]]}>
-      {t.nodes.slice(0, 40).map((n) => <tr key={n.node}><td>{n.node}</td><td class="num">{n.share !== undefined ? `${n.share} %` : "–"}</td><td class="num">{n.wanted !== undefined ? `${n.wanted} %` : "–"}</td><td><Badge text={n.up ? "up" : "down"} tone={n.up ? "good" : "bad"} />{n.mirrored && " mirrored"}</td><td class="num">{n.requests ?? "–"}</td><td class="num">{n.errors ?? "–"}</td></tr>)}</Table>)}</>;
+  const wanted = r.weight_bp !== undefined ? `${r.weight_bp / 100} % wanted for version ${r.to}` : "", isNew = new Set((r.nodes ?? []).filter((n) => n.version === r.to).map((n) => n.node));
+  if (r.ended || (!wanted && !r.traffic?.length)) return null;
+  return <>{(r.traffic ?? []).map((t) => {
+    const set = t.nodes.filter((n) => isNew.has(n.node)).reduce((sum, n) => sum + Number(n.share ?? 0), 0);
+    return <section key={t.router}><h2>Traffic <small>{+set.toFixed(2)} % really set{wanted && `, ${wanted}`}</small></h2>
+      <Shares label="Traffic" unit={(n) => `${+n.toFixed(2)} %`} parts={[{ name: `version ${r.to}`, n: set, kind: "new" }, { name: r.from ? `version ${r.from}` : "others", n: 100 - set, kind: "old" }]} />
+      <details><summary>Node by node</summary><RouteTable nodes={t.nodes} environment={r.environment} label={`Traffic through ${t.router}`} /></details></section>;
+  })}{!r.traffic?.length && <p class="note">{wanted}; the router was not read back yet.</p>}</>;
 }
 
 function Timeline({ items }: { items: Change[] }) {
@@ -171,6 +172,9 @@ export function RolloutPage({ id }: { id: string }) {
             {(r.queue_position ?? 0) > 0 && <><dt>In the queue</dt><dd>place {r.queue_position}</dd></>}
             {r.ended && <><dt>Ended</dt><dd><Ago at={r.ended} />, after {span(Date.parse(r.ended) - Date.parse(r.created))}</dd></>}
             {(r.approvals ?? []).length > 0 && <><dt>Approved by</dt><dd>{r.approvals!.map((a, i) => <>{i > 0 && ", "}<Who actor={a.actor} /></>)}</dd></>}
+            {r.overrides?.length && <><dt>Passes over</dt><dd>{r.overrides.join(", ")}</dd></>}
+            {r.fault && <><dt>By the fault of</dt><dd>{({ version: "the version: it is in quarantine here", infrastructure: "nodes, not the version", user: "nobody: a person ended it" } as Record<string, string>)[r.fault] ?? r.fault}</dd></>}
+            {r.in_flight?.length && <><dt>Beside it</dt><dd>{r.in_flight.map((o) => <><a key={o.id} href={to.rollout(o.id)}>{o.id}</a> ({o.model} {o.to}, {o.phase}) </>)}</dd></>}
             {r.set && <><dt>Moves with</dt><dd>{r.set}</dd></>}
             <dt>In a terminal</dt><dd><code>mreg rollout watch {r.id}</code></dd>
           </dl>

@@ -2,20 +2,13 @@
 import { type List, get } from "../api";
 import { Shares } from "../charts";
 import { useLoad } from "../live";
-import { Badge, Empty, Loaded, Table, count } from "../parts";
+import { Badge, Empty, Loaded } from "../parts";
 import { quote, to } from "../router";
 import { Ago } from "../time";
+import { type RouteNode, RouteTable } from "./routes";
 
-interface RouteNode { node: string; known: boolean; share?: string; wanted?: string; weight?: number; up?: boolean; mirrored?: boolean; sessions?: number; requests?: number; errors?: number }
 interface Route { model: string; serve_as: string; backend: string; state: string; seen?: string; nodes: RouteNode[] }
 interface Router { name: string; driver: string; address: string; reachable: boolean; since?: string; seen?: string; detail?: string; routes: Route[] }
-
-function Nodes({ route, environment }: { route: Route; environment: string }) {
-  return <Table caption={`Shares of ${route.model}`} heads={["Node", ["Share"], ["Wanted"], "State", ["Sessions"], ["Requests"], ["Errors"]]}>
-    {route.nodes.slice(0, 50).map((n) => <tr key={n.node}><td><a href={to.node(environment, n.node)}>{n.node}</a></td><td class="num">{n.known ? `${n.share} %` : "–"}</td><td class="num">{n.wanted !== undefined ? `${n.wanted} %` : "–"}</td>
-      <td><Badge text={!n.known ? "not in the backend" : n.up ? "up" : "down"} tone={!n.known ? "warn" : n.up ? "good" : "bad"} />{n.mirrored && <Badge text="mirrored" tone="accent" />}</td>
-      <td class="num">{n.sessions ?? "–"}</td><td class="num">{n.requests !== undefined ? count(n.requests) : "–"}</td><td class="num">{n.errors !== undefined ? count(n.errors) : "–"}</td></tr>)}</Table>;
-}
 
 export function Routers({ environment }: { environment: string }) {
   const list = useLoad(() => get<List<Router>>(`/environments/${quote(environment)}/routers`), 5000, `routers/${environment}`);
@@ -28,7 +21,7 @@ export function Routers({ environment }: { environment: string }) {
       {r.routes.map((route) => <div key={route.model + route.backend}>
         <h3><a href={to.model(route.model)}>{route.model}</a> <small class="soft">backend <span class="mono">{route.backend}</span>, {route.state}, seen <Ago at={route.seen} /></small></h3>
         <Shares label={`Traffic of ${route.model}`} unit={(n) => `${n} %`} parts={route.nodes.filter((n) => n.known).slice(0, 12).map((n, i) => ({ name: n.node, n: Number(n.share ?? 0), kind: i % 2 ? "old" : "accent" }))} />
-        <Nodes route={route} environment={environment} />
+        <RouteTable nodes={route.nodes} environment={environment} label={`Shares of ${route.model}`} />
       </div>)}
     </section>)}</>}</Loaded>;
 }
