@@ -17,6 +17,12 @@
 
 static const char *const names[] = {"n1", "n2", "n3"};
 
+/* The bit of a version; none for 0, which means no version. */
+static uint8_t bit_or_none(int64_t number)
+{
+    return (uint8_t)(number != 0 ? BIT(number) : 0U);
+}
+
 static void broken(struct graph_state *s, const char *fmt, ...) PRINTF_LIKE(2, 3);
 static void broken(struct graph_state *s, const char *fmt, ...)
 {
@@ -91,7 +97,7 @@ void graph_begin(const struct graph *g, struct graph_state *s)
     for (int i = 0; i < g->n_nodes; i++) {
         struct graph_node *n = &s->world[i];
         n->is_up = n->is_reachable = true;
-        n->visible = n->ready = g->from != 0 ? BIT(g->from) : 0;
+        n->visible = n->ready = bit_or_none(g->from);
         n->reachable_since_ms = START_MS - 60000;
         see(s, n);
     }
@@ -352,8 +358,8 @@ static void plan_until_quiet(const struct graph *g, struct graph_state *s,
 
 static void take_effect(struct graph_state *s, struct graph_node *n)
 {
-    uint8_t wanted = n->op_number != 0 ? BIT(n->op_number) : 0;
-    uint8_t keep = n->op_keep != 0 ? BIT(n->op_keep) : 0;
+    uint8_t wanted = bit_or_none(n->op_number);
+    uint8_t keep = bit_or_none(n->op_keep);
     switch (n->op.action) {
     case OP_STAGE:
         n->hidden |= (uint8_t)(wanted & ~n->visible);
@@ -380,7 +386,7 @@ static void take_effect(struct graph_state *s, struct graph_node *n)
 /* What it needs is not there. */
 static bool lacks_files(const struct graph_node *n)
 {
-    uint8_t wanted = n->op_number != 0 ? BIT(n->op_number) : 0;
+    uint8_t wanted = bit_or_none(n->op_number);
     if (n->op.action == OP_SWITCH)
         return (wanted & ~(n->visible | n->hidden)) != 0;
     if (n->op.action == OP_LOAD)

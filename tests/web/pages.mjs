@@ -8,7 +8,7 @@ const PAGES = [
   ["models", "/models"], ["models-none", "/models?q=zzz"], ["model", "/models/fraud"], ["model-then", "/models/fraud" + then], ["model-namespaced", "/models/team%2Fchurn"], ["model-card", "/models/fraud/card"],
   ["model-aliases", "/models/fraud/aliases"], ["model-history", "/models/fraud/history"], ["model-blame", "/models/fraud/blame"],
   ["version", "/models/fraud/versions/2"], ["version-then", "/models/fraud/versions/1" + then], ["version-files", "/models/fraud/versions/2/files"], ["version-history", "/models/fraud/versions/2/history"],
-  ["compare", "/models/fraud/compare?a=1&b=2"], ["plan", "/models/fraud/versions/3/promote?to=production"], ["plan-live", "/models/fraud/versions/1/promote?to=production"],
+  ["compare", "/models/fraud/compare?a=1&b=2"], ["plan", "/models/risk/versions/1/promote?to=staging"], ["plan-asked", "/models/fraud/versions/3/promote?to=production"], ["plan-live", "/models/fraud/versions/1/promote?to=production"],
   ["rollouts", "/rollouts"], ["rollout", `/rollouts/${rollout}`], ["rollout-paused", `/rollouts/${paused}`], ["rollout-failed", `/rollouts/${seed.failed}`],
   ["nodes", "/nodes"], ["nodes-env", "/nodes/production"], ["nodes-zone", "/nodes/production?by=zone"], ["node", "/nodes/production/n1"], ["node-lost", "/nodes/staging/s1"],
   ["environments", "/environments"], ["environment", "/environments/production"], ["environment-policy", "/environments/production/policy"], ["environment-routers", "/environments/production/routers"],

@@ -1,6 +1,6 @@
 // Two versions side by side: metrics, parameters, lineage, files with what is shared.
 import { type Version, get } from "../api";
-import { ShareBar } from "../charts";
+import { Shares } from "../charts";
 import { useLoad } from "../live";
 import { Head, Loaded, Table, bytes } from "../parts";
 import { query, quote, to } from "../router";
@@ -38,8 +38,7 @@ export function Compare({ name }: { name: string }) {
       <Differences title="Parameters" a={x.params} b={y.params} />
       <Differences title="Lineage" a={x.lineage} b={y.lineage} />
       <h2>Files <small>{bytes(shared)} of {bytes(y.size)} are stored once for both</small></h2>
-      <ShareBar label="Bytes" parts={[{ name: "shared", n: shared, kind: "good" }, { name: "own", n: y.size - shared, kind: "accent" }]} />
-      <p></p>
+      <Shares label="Bytes" unit={bytes} parts={[{ name: "shared", n: shared, kind: "accent" }, { name: `only in version ${y.version}`, n: y.size - shared, kind: "old" }]} />
       <Table caption="Files" heads={["Path", "State", ["Before"], ["After"]]}>
         {paths.map((path) => <tr key={path} class={state(path) === "same" ? "soft" : ""}><td class="mono">{path}</td>
           <td><span class={state(path) === "added" ? "plus" : state(path) === "removed" ? "minus" : ""}>{({ added: "+ added", removed: "− removed", changed: "~ changed", same: "same" } as Map)[state(path)]}</span></td>

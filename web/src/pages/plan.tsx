@@ -5,7 +5,7 @@ import { useAsk } from "../ask";
 import { useLoad } from "../live";
 import { Head, Loaded, Table, bytes, decode, plural } from "../parts";
 import { go, query, to, withQuery } from "../router";
-import { At, duration, span } from "../time";
+import { At, Said, duration, span } from "../time";
 
 interface Side { version: number; content: string; size: number; n_files: number; format: string; metrics: Record<string, string> }
 interface PlanStep { n_nodes: number; bake: string; weight_bp?: number; wave?: string; approvals?: number; begin_ms: number; end_ms: number;
@@ -42,7 +42,7 @@ function Holds({ plan }: { plan: Plan }) {
     {(plan.freezes ?? []).map((f) => <p class="note warn" key={f.id}>{f.holds ? "Frozen now" : <>Will be frozen from <At at={f.begins} /></>}{f.until && <> until <At at={f.until} /></>}: {f.reason}</p>)}
     {plan.approvals ? <p class="note">{plural(plan.approvals, "approval")} by other people {plan.approvals === 1 ? "is" : "are"} needed before anything is touched.</p> : null}
     {plan.behind && <p class="note">It waits behind <a href={to.rollout(plan.behind)}>{plan.behind}</a>.</p>}
-    {!plan.forecast.complete && <p class="note warn">As things are, it would not end by itself: {plan.forecast.outcome}</p>}
+    {!plan.forecast.complete && <p class="note warn">As things are, it would not end by itself: <Said text={plan.forecast.outcome} /></p>}
     {plan.steps.some((s) => s.evidence && !s.evidence.is_enough) && <p class="note">With the traffic of the last hour ({plan.forecast.requests_per_second.toPrecision(2)} requests a second) the gates will not see enough to judge: the rollout then does what its policy says for thin evidence.</p>}
   </>;
 }
@@ -58,6 +58,7 @@ function Changes({ plan, name }: { plan: Plan; name: string }) {
 }
 
 function Calls({ plan }: { plan: Plan }) {
+  if (plan.n_operations === 0) return null;
   return <details><summary>{plural(plan.n_operations, "call")} to the nodes, one by one <small class="soft">({plan.forecast.measured.length ? `times of ${plan.forecast.measured.join(", ")} are measured` : "times are typical ones: none was measured here yet"})</small></summary>
     <Table caption="Calls" heads={["At", "Node", "What", "Version", "Takes", "Step"]}>
       {plan.operations.slice(0, 200).map((o, i) => <tr key={i}><td class="nums tight">{span(o.at_ms)}</td><td>{o.node ?? "router"}</td><td>{o.action}</td><td class="nums">{o.version || "–"}</td><td class="nums">{o.takes_ms < 1000 ? `${o.takes_ms} ms` : span(o.takes_ms)}</td><td class="nums">{o.step || "–"}</td></tr>)}</Table>
