@@ -56,8 +56,8 @@ void seal_sign_bare(const struct seal_key *k, const void *message, size_t n,
                     uint8_t out[SEAL_BARE_BYTES]);
 bool seal_bare_fits(const struct seal_public *p, const void *message, size_t n,
                     const uint8_t signature[SEAL_BARE_BYTES]);
-/* Argon2id text of a password (borrowed), at libsodium's interactive limits: about 0.1 s and 64 MiB.
- * ERR_UNAVAILABLE: no memory. */
+/* Argon2id text of a password (borrowed), at libsodium's interactive limits: about 0.1 s and 64
+ * MiB. ERR_UNAVAILABLE: no memory. */
 #define SEAL_PASSWORD_BYTES 128
 MUST_USE int seal_password_hash(const char *password, char out[SEAL_PASSWORD_BYTES], struct err *e);
 /* True if the password fits the text; takes as long as making it. */

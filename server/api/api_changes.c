@@ -55,8 +55,8 @@ bool history_may_see_row(const struct request *rq, const struct change_row *row)
         const char *slash = strchr(row->object, '/');
         return slash && registry_may_see(globs, slash + 1);
     }
-    if (starts_with(row->kind, "token.") || starts_with(row->kind, "user.") || starts_with(row->kind, "webhook.") ||
-        names_models(row->kind))
+    if (starts_with(row->kind, "token.") || starts_with(row->kind, "user.") ||
+        starts_with(row->kind, "webhook.") || names_models(row->kind))
         return false;
     if (starts_with(row->kind, "env.") || starts_with(row->kind, "node.") ||
         starts_with(row->kind, "registry."))

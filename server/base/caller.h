@@ -14,7 +14,7 @@ enum permission {
     PERM_PUSH,
     PERM_DEPLOY,
     PERM_ADMIN,
-    PERM_NODE, /* register nodes */
+    PERM_NODE,    /* register nodes */
     PERM_APPROVE, /* agree to other people's rollouts, freeze, pass over what holds one */
     PERM_AUDIT,   /* read who may do what */
     PERM_COUNT

@@ -82,7 +82,7 @@ struct reply {
     bool has_file;
     stream_body *stream; /* writes the body instead; the connection closes afterwards */
     bool is_secret;      /* the body must not be kept for Idempotency-Key replays */
-    const char *etag; /* quoted, in arena, or NULL: If-None-Match and If-Range are handled */
+    const char *etag;    /* quoted, in arena, or NULL: If-None-Match and If-Range are handled */
 };
 
 /* Value of a request header, case-insensitive, or NULL. Borrowed. */

@@ -32,9 +32,9 @@ enum method method_parse(const char *name)
 const char *permission_name(enum permission p)
 {
     static const char *const names[PERM_COUNT] = {
-        [PERM_NONE] = "",       [PERM_PUBLIC] = "public",   [PERM_READ] = "reader",
-        [PERM_PUSH] = "pusher", [PERM_DEPLOY] = "deployer", [PERM_ADMIN] = "admin",
-        [PERM_NODE] = "node",     [PERM_APPROVE] = "approver", [PERM_AUDIT] = "auditor"};
+        [PERM_NONE] = "",       [PERM_PUBLIC] = "public",    [PERM_READ] = "reader",
+        [PERM_PUSH] = "pusher", [PERM_DEPLOY] = "deployer",  [PERM_ADMIN] = "admin",
+        [PERM_NODE] = "node",   [PERM_APPROVE] = "approver", [PERM_AUDIT] = "auditor"};
     return p < PERM_COUNT ? names[p] : "";
 }
 

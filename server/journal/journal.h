@@ -105,7 +105,7 @@ char *journal_path_serving(struct arena *a, const char *env, const char *node);
 char *journal_path_router(struct arena *a, const char *env, const char *router);
 char *journal_path_target(struct arena *a, const char *env, const char *model);
 char *journal_path_rollout(struct arena *a, const char *rollout); /* rollouts/<shard>/r-5.json */
-char *journal_path_user(struct arena *a, const char *user); /* users/u-12.json */
+char *journal_path_user(struct arena *a, const char *user);       /* users/u-12.json */
 char *journal_path_token(struct arena *a, const char *token);     /* tokens/t-12.json */
 char *journal_path_freeze(struct arena *a, const char *freeze);   /* freezes/f-12.json */
 char *journal_path_webhook(struct arena *a, const char *hook);    /* webhooks/h-12.json */

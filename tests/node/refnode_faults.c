@@ -67,9 +67,9 @@ static bool take_rate(const json_t *object, struct rn_faults *faults, const char
 static bool known_members(const json_t *object, const char **why)
 {
     static const char *const known[] = {
-        "load_delay_ms", "latency_ms", "error_rate",  "crash_after_requests", "wrong_answers",
-        "lie_ready",     "fail_load",  "metrics_off", "only_version",         "model_buckets",
-        "busy_loading",  "keeps_others"};
+        "load_delay_ms", "latency_ms",    "error_rate",   "crash_after_requests",
+        "wrong_answers", "lie_ready",     "fail_load",    "metrics_off",
+        "only_version",  "model_buckets", "busy_loading", "keeps_others"};
     const char *key;
     json_t *value;
     json_object_foreach((json_t *)object, key, value)
