@@ -4,9 +4,11 @@
 
 Suites: lint, unit (all cmocka programs, the simulator too), e2e, interop, web, fault. The last line is
 "N passed, N failed, N skipped"; exit 1 if anything failed. With --no-skips a skipped test is a
-failure.
+failure. The programs of unit and e2e run one per core at a time (--jobs): they share nothing. Those
+of the other suites load the machine by themselves, or measure it, and run one after the other.
 """
 import argparse
+import concurrent.futures
 import os
 import pathlib
 import re
@@ -15,6 +17,8 @@ import sys
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
+SIDE_BY_SIDE = ("unit", "e2e")
+SECONDS_PROGRAM, SECONDS_SCRIPT = 600, 1800
 totals = {"passed": 0, "failed": 0, "skipped": 0}
 
 
@@ -44,32 +48,46 @@ def run(command, environment, limit):
     return code, output, time.monotonic() - start
 
 
-def suite_unit(build, environment):
-    programs = sorted(p for p in (build / "tests").glob("test_*") if os.access(p, os.X_OK) and p.is_file())
-    if not programs:
-        count("unit", 0, 1, 0, "no test programs were built", 0)
-    for program in programs:
-        code, output, seconds = run([str(program)], environment, 600)
-        number = lambda word: sum(int(n) for n in re.findall(rf"\[\s+{word}\s+\] (\d+) test", output))
-        passed, failed, skipped = number("PASSED"), number("FAILED"), number("SKIPPED")
-        if code != 0 and not failed or passed + failed + skipped == 0:
-            failed += 1
-        count("unit " + program.name, passed, failed, skipped, output, seconds)
+def report_program(program, result):
+    code, output, seconds = result
+    number = lambda word: sum(int(n) for n in re.findall(rf"\[\s+{word}\s+\] (\d+) test", output))
+    passed, failed, skipped = number("PASSED"), number("FAILED"), number("SKIPPED")
+    if code != 0 and not failed or passed + failed + skipped == 0:
+        failed += 1
+    count("unit " + program.name, passed, failed, skipped, output, seconds)
 
 
-def suite_python(folder, build, environment):
-    for script in sorted((ROOT / "tests" / folder).glob("test_*.py")):
-        code, output, seconds = run([sys.executable, "-m", "unittest", "-v", script.stem],
-                                    dict(environment, PYTHONPATH=f"{script.parent}:{ROOT / 'tests/e2e'}"),
-                                    1800)
-        ran = re.search(r"^Ran (\d+) test", output, re.M)
-        number = lambda word: sum(int(n) for n in re.findall(rf"{word}=(\d+)", output[-300:]))
-        failed = number("failures") + number("errors") + number("unexpected successes")
-        skipped = number("skipped")
-        total = int(ran.group(1)) if ran else 0
-        if code != 0 and not failed or total == 0:
-            failed += 1
-        count(f"{folder} {script.stem}", max(0, total - failed - skipped), failed, skipped, output, seconds)
+def report_script(script, result):
+    code, output, seconds = result
+    ran = re.search(r"^Ran (\d+) test", output, re.M)
+    number = lambda word: sum(int(n) for n in re.findall(rf"{word}=(\d+)", output[-300:]))
+    failed = number("failures") + number("errors") + number("unexpected successes")
+    skipped = number("skipped")
+    total = int(ran.group(1)) if ran else 0
+    if code != 0 and not failed or total == 0:
+        failed += 1
+    count(f"{script.parent.name} {script.stem}", max(0, total - failed - skipped), failed, skipped, output, seconds)
+
+
+def programs_of(suite, build):
+    """(programs or scripts, the command of one, seconds it may take, who reads its output)."""
+    if suite == "unit":
+        found = [p for p in (build / "tests").glob("test_*") if os.access(p, os.X_OK) and p.is_file()]
+        return found, lambda p: [str(p)], SECONDS_PROGRAM, report_program
+    scripts = list((ROOT / "tests" / suite).glob("test_*.py"))
+    return scripts, lambda p: [sys.executable, "-m", "unittest", "-v", p.stem], SECONDS_SCRIPT, report_script
+
+
+def suite_of_programs(suite, build, environment, jobs):
+    found, command, seconds, report = programs_of(suite, build)
+    if not found:
+        count(suite, 0, 1, 0, "no test programs were found", 0)
+    if suite != "unit":
+        environment = dict(environment, PYTHONPATH=f"{ROOT / 'tests' / suite}:{ROOT / 'tests/e2e'}")
+    with concurrent.futures.ThreadPoolExecutor(jobs if suite in SIDE_BY_SIDE else 1) as pool:
+        runs = {pool.submit(run, command(p), environment, seconds): p for p in sorted(found)}
+        for done in concurrent.futures.as_completed(runs):
+            report(runs[done], done.result())
 
 
 def suite_lint(build, environment):
@@ -81,22 +99,21 @@ def suite_lint(build, environment):
     count("lint format", int(code == 0), int(code != 0), 0, output, seconds)
 
 
-SUITES = {"lint": suite_lint, "unit": suite_unit}
-
-
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--build", type=pathlib.Path, required=True)
     parser.add_argument("--no-skips", action="store_true")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count())
     parser.add_argument("suites", nargs="+")
     options = parser.parse_args()
     environment = dict(os.environ, MREG_BUILD=str(options.build.resolve()),
                        ASAN_OPTIONS="detect_leaks=1:abort_on_error=1", UBSAN_OPTIONS="print_stacktrace=1")
+    build = options.build.resolve()
     for suite in options.suites:
-        if suite in SUITES:
-            SUITES[suite](options.build.resolve(), environment)
+        if suite == "lint":
+            suite_lint(build, environment)
         else:
-            suite_python(suite, options.build.resolve(), environment)
+            suite_of_programs(suite, build, environment, options.jobs)
     print(f"{totals['passed']} passed, {totals['failed']} failed, {totals['skipped']} skipped")
     sys.exit(1 if totals["failed"] or (options.no_skips and totals["skipped"]) else 0)
 
