@@ -51,9 +51,9 @@ static void draw(struct cli *cli, const char *text, bool has_keys)
     buf_init(&picture, SCREEN_MAX_BYTES);
     buf_init(&frame, SCREEN_MAX_BYTES);
     buf_puts(&picture, *text ? text : "nothing here yet\n");
-    buf_putf(&picture, "\n%s\n", has_keys ? "q leaves" : "Ctrl-C leaves");
     cli->out.columns = is_known ? w.ws_col : cli->out.columns;
-    frame_draw(buf_str(&picture), cli->out.columns, is_known ? w.ws_row - 1 : 0, &frame);
+    frame_draw(buf_str(&picture), has_keys ? "\nq leaves\n" : "\nCtrl-C leaves\n", cli->out.columns,
+               is_known ? w.ws_row - 1 : 0, &frame);
     fwrite(frame.data, 1, frame.len, stdout);
     fflush(stdout);
 }

@@ -107,35 +107,9 @@ int cli_fail_hint(struct cli *cli, const struct err *e, const char *hint)
     return code;
 }
 
-/* What to do next, as far as the code alone tells. */
-static const char *hint_of(struct cli *cli, const struct err *e)
-{
-    const char *url = cli->profile && cli->profile->url ? cli->profile->url : "URL";
-    switch (e->code) {
-    case ERR_UNAUTHENTICATED:
-        return cli_printf(cli, "mreg login %s --token-file FILE", url);
-    case ERR_FORBIDDEN:
-        return "\"mreg whoami\" shows this token's role; an admin can make another one";
-    case ERR_UNAVAILABLE:
-    case ERR_TIMEOUT:
-    case ERR_THROTTLED:
-        return "nothing was lost; the same command can be run again";
-    case ERR_LOCAL_IO:
-        return "nothing was lost; put it right and run the same command again";
-    case ERR_INVALID:
-        if (cli->lacks_registry)
-            return "mreg login URL --token-file FILE";
-        if (!cli->command || (cli->remote && *remote_problem_id(cli->remote)))
-            return NULL; /* the server has said what is wrong */
-        return cli_printf(cli, "mreg help %s", cli->command->name);
-    default:
-        return NULL;
-    }
-}
-
 int cli_fail(struct cli *cli, const struct err *e)
 {
-    return cli_fail_hint(cli, e, hint_of(cli, e));
+    return cli_fail_hint(cli, e, cli_hint(cli, e));
 }
 
 const char *cli_quote(struct cli *cli, const char *text)
@@ -227,4 +201,23 @@ int cli_read_json(const char *path, json_t **out, struct err *e)
     if (rc == ERR_OK && (rc = json_parse(text, n, JSON_MAX_DEPTH, out, e)) != ERR_OK)
         err_prefix(e, "%s: ", path);
     return rc;
+}
+
+int cli_change(struct cli *cli, const char *method, const char *path, json_t *body,
+               const char *done)
+{
+    struct err e = {0};
+    json_t *answer CLEANUP(json_decref_ptr) = NULL;
+    const char *reason = opt(cli, "reason");
+    if (body && reason)
+        json_object_set_new(body, "reason", json_string(reason));
+    int rc = cli_call(cli, method, path, body, &answer, &e);
+    json_decref(body);
+    if (rc != ERR_OK)
+        return cli_fail(cli, &e);
+    if (cli->out.is_json)
+        cli_json(cli, answer);
+    else
+        out_say(&cli->out, "%s", done);
+    return EXIT_DONE;
 }

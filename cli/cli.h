@@ -128,11 +128,17 @@ MUST_USE int cli_remote(struct cli *cli, struct remote **out, struct err *e);
 /* One JSON call; *out (may be NULL) is owned by the caller. */
 MUST_USE int cli_call(struct cli *cli, const char *method, const char *path, const json_t *body,
                       json_t **out, struct err *e);
+/* One call that changes something, with --reason in its body (may be NULL; given away); prints
+ * `done`, or the answer with --json. Returns the exit code. */
+int cli_change(struct cli *cli, const char *method, const char *path, json_t *body,
+               const char *done);
 /* Prints the error in the house's style (or as JSON) with the hint that fits its code, and returns
  * its exit code. */
 int cli_fail(struct cli *cli, const struct err *e);
 /* As cli_fail with a hint: the command to run next. */
 int cli_fail_hint(struct cli *cli, const struct err *e, const char *hint);
+/* The next command after an error, or NULL; in the cli's arena. In hints.c. */
+const char *cli_hint(struct cli *cli, const struct err *e);
 /* Percent-encodes one path segment or query value, in the cli's arena. */
 const char *cli_quote(struct cli *cli, const char *text);
 const char *cli_printf(struct cli *cli, const char *fmt, ...) PRINTF_LIKE(2, 3);

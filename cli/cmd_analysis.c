@@ -72,6 +72,41 @@ static void put_note(struct cli *cli, struct table *t, const json_t *gate)
     (void)cli;
 }
 
+/* Old rows that were added up: moments before that are coarser. */
+static void say_merged(struct cli *cli, const json_t *gate)
+{
+    const json_t *merged = json_object_get(gate, "merged");
+    const char *what = json_object_get(merged, "values") != NULL ? "values" : "intervals";
+    if (merged == NULL)
+        return;
+    out_say(&cli->out, "%s: %lld %s until %s were kept as %lld, %lld of these roughly",
+            text_at(gate, "name"), (long long)int_at(merged, what, 0), what,
+            text_at(merged, "until"), (long long)int_at(merged, "into", 0),
+            (long long)int_at(merged, "rough", 0));
+}
+
+/* Whose requests stand on which side, and since when some are not seen. */
+static void print_sides(struct cli *cli, const json_t *answer)
+{
+    static const char *const heads[] = {"NODE", "SIDE", "SINCE", "AWAY SINCE"};
+    struct table t;
+    const json_t *node;
+    size_t i;
+    char since[40];
+    char away[40];
+    if (json_array_size(json_object_get(answer, "nodes")) == 0)
+        return;
+    table_init(&t, &cli->out, (int)ARRAY_LEN(heads), heads);
+    json_array_foreach(json_object_get(answer, "nodes"), i, node)
+    {
+        table_cell(&t, TONE_PLAIN, text_at(node, "node"));
+        table_cell(&t, TONE_PLAIN, text_at(node, "side"));
+        table_cell(&t, TONE_PLAIN, out_ago(&cli->out, text_at(node, "since"), since));
+        table_cell(&t, TONE_WARN, out_ago(&cli->out, text_at(node, "away"), away));
+    }
+    table_print(&t);
+}
+
 static void print_gates(struct cli *cli, const json_t *answer)
 {
     static const char *const heads[] = {"GATE",     "VERDICT",  "CANARY",
@@ -95,6 +130,8 @@ static void print_gates(struct cli *cli, const json_t *answer)
 
 int cmd_analysis_show(struct cli *cli)
 {
+    const json_t *gate;
+    size_t i;
     json_t *answer CLEANUP(json_decref_ptr) = NULL;
     struct err e = {0};
     const char *path =
@@ -104,8 +141,11 @@ int cmd_analysis_show(struct cli *cli)
         return cli_fail(cli, &e);
     if (cli->out.is_json)
         cli_json(cli, answer);
-    else
-        print_gates(cli, answer);
+    if (cli->out.is_json)
+        return EXIT_DONE;
+    print_gates(cli, answer);
+    json_array_foreach(json_object_get(answer, "gates"), i, gate) say_merged(cli, gate);
+    print_sides(cli, answer);
     return EXIT_DONE;
 }
 
@@ -128,19 +168,6 @@ static int add_setting(struct cli *cli, const char *text, json_t *gates, struct 
     if (gate == NULL || json_object_set_new(gate, key, json_string(equals + 1)) != 0)
         return err_set(e, ERR_INVALID, "--set \"%.200s\": not UTF-8", text);
     return ERR_OK;
-}
-
-/* Old rows that were added up: moments before that are coarser. */
-static void say_merged(struct cli *cli, const json_t *gate)
-{
-    const json_t *merged = json_object_get(gate, "merged");
-    const char *what = json_object_get(merged, "values") != NULL ? "values" : "intervals";
-    if (merged == NULL)
-        return;
-    out_say(&cli->out, "%s: %lld %s until %s were kept as %lld, %lld of these roughly",
-            text_at(gate, "name"), (long long)int_at(merged, what, 0), what,
-            text_at(merged, "until"), (long long)int_at(merged, "into", 0),
-            (long long)int_at(merged, "rough", 0));
 }
 
 static void print_replay(struct cli *cli, const json_t *answer)

@@ -9,26 +9,6 @@
 #include "commands.h"
 #include "name.h"
 
-/* Runs one call (body is given away) and prints `done` (or the answer with --json). */
-static int change(struct cli *cli, const char *method, const char *path, json_t *body,
-                  const char *done)
-{
-    struct err e = {0};
-    json_t *answer CLEANUP(json_decref_ptr) = NULL;
-    const char *reason = opt(cli, "reason");
-    if (body && reason)
-        json_object_set_new(body, "reason", json_string(reason));
-    int rc = cli_call(cli, method, path, body, &answer, &e);
-    json_decref(body);
-    if (rc != ERR_OK)
-        return cli_fail(cli, &e);
-    if (cli->out.is_json)
-        cli_json(cli, answer);
-    else
-        out_say(&cli->out, "%s", done);
-    return EXIT_DONE;
-}
-
 static const char *reason_query(struct cli *cli)
 {
     return cli_query(cli, "", "reason", opt(cli, "reason"));
@@ -53,34 +33,43 @@ int cmd_env_create(struct cli *cli)
         json_decref(body);
         return cli_fail(cli, &e);
     }
-    return change(cli, "POST", "/api/v1/environments", body,
-                  cli_printf(cli,
-                             "environment %s made; next: mreg node add %s NAME --url URL --root "
-                             "FOLDER",
-                             cli->args[0], cli->args[0]));
+    return cli_change(
+        cli, "POST", "/api/v1/environments", body,
+        cli_printf(cli,
+                   "environment %s made; next: mreg node add %s NAME --url URL --root "
+                   "FOLDER",
+                   cli->args[0], cli->args[0]));
 }
 
 int cmd_env_set(struct cli *cli)
 {
     struct err e = {0};
     json_t *body = json_object();
-    if (add_policy(cli, body, &e) != ERR_OK) {
+    int64_t position = -1;
+    int rc = add_policy(cli, body, &e);
+    if (rc == ERR_OK)
+        rc = cli_number(cli, "position", 0, 1000000, &position, &e);
+    if (rc == ERR_OK && position >= 0)
+        json_object_set_new(body, "position", json_integer(position));
+    if (rc == ERR_OK && json_object_size(body) == 0)
+        rc = err_set(&e, ERR_INVALID, "env set needs --policy FILE or --position N");
+    if (rc != ERR_OK) {
         json_decref(body);
         return cli_fail(cli, &e);
     }
-    return change(cli, "PATCH",
-                  cli_printf(cli, "/api/v1/environments/%s", cli_quote(cli, cli->args[0])), body,
-                  "environment changed");
+    return cli_change(cli, "PATCH",
+                      cli_printf(cli, "/api/v1/environments/%s", cli_quote(cli, cli->args[0])),
+                      body, "environment changed");
 }
 
 int cmd_env_delete(struct cli *cli)
 {
     if (!cli_confirm(cli, cli_printf(cli, "remove environment %s?", cli->args[0])))
         return EXIT_REFUSED;
-    return change(cli, "DELETE",
-                  cli_printf(cli, "/api/v1/environments/%s%s", cli_quote(cli, cli->args[0]),
-                             reason_query(cli)),
-                  NULL, "environment removed");
+    return cli_change(cli, "DELETE",
+                      cli_printf(cli, "/api/v1/environments/%s%s", cli_quote(cli, cli->args[0]),
+                                 reason_query(cli)),
+                      NULL, "environment removed");
 }
 
 /* Adds the node of the body (given away) and prints what the first look at it found. */
@@ -131,11 +120,11 @@ int cmd_node_remove(struct cli *cli)
 {
     if (!cli_confirm(cli, cli_printf(cli, "remove node %s of %s?", cli->args[1], cli->args[0])))
         return EXIT_REFUSED;
-    return change(cli, "DELETE",
-                  cli_printf(cli, "/api/v1/environments/%s/nodes/%s%s",
-                             cli_quote(cli, cli->args[0]), cli_quote(cli, cli->args[1]),
-                             reason_query(cli)),
-                  NULL, "node removed; what it serves was left as it is");
+    return cli_change(cli, "DELETE",
+                      cli_printf(cli, "/api/v1/environments/%s/nodes/%s%s",
+                                 cli_quote(cli, cli->args[0]), cli_quote(cli, cli->args[1]),
+                                 reason_query(cli)),
+                      NULL, "node removed; what it serves was left as it is");
 }
 
 int cmd_target_set(struct cli *cli)
@@ -146,10 +135,10 @@ int cmd_target_set(struct cli *cli)
         json_decref(body);
         return cli_fail(cli, &e);
     }
-    return change(cli, "PUT",
-                  cli_printf(cli, "/api/v1/environments/%s/targets/%s",
-                             cli_quote(cli, cli->args[0]), cli_quote(cli, cli->args[1])),
-                  body, "target set");
+    return cli_change(cli, "PUT",
+                      cli_printf(cli, "/api/v1/environments/%s/targets/%s",
+                                 cli_quote(cli, cli->args[0]), cli_quote(cli, cli->args[1])),
+                      body, "target set");
 }
 
 /* "fraud@3" or "fraud@alias" into a version number. */
@@ -174,22 +163,29 @@ int cmd_alias_set(struct cli *cli)
     struct err e = {0};
     char model[NAME_MAX_BYTES * 2 + 2];
     int64_t number = 0;
-    if (resolve(cli, cli->args[0], model, &number, &e) != ERR_OK)
+    int64_t expected = -1;
+    int rc = cli_number(cli, "expect", 0, INT64_MAX, &expected, &e);
+    if (rc == ERR_OK)
+        rc = resolve(cli, cli->args[0], model, &number, &e);
+    if (rc != ERR_OK)
         return cli_fail(cli, &e);
-    return change(
+    json_t *body = json_pack("{s:I}", "version", (json_int_t)number);
+    if (expected >= 0)
+        json_object_set_new(body, "expected", json_integer(expected));
+    return cli_change(
         cli, "PUT",
         cli_printf(cli, "/api/v1/models/%s/aliases/%s", cli_quote(cli, model),
                    cli_quote(cli, cli->args[1])),
-        json_pack("{s:I}", "version", (json_int_t)number),
-        cli_printf(cli, "%s@%s is version %lld now", model, cli->args[1], (long long)number));
+        body, cli_printf(cli, "%s@%s is version %lld now", model, cli->args[1], (long long)number));
 }
 
 int cmd_alias_delete(struct cli *cli)
 {
-    return change(cli, "DELETE",
-                  cli_printf(cli, "/api/v1/models/%s/aliases/%s%s", cli_quote(cli, cli->args[0]),
-                             cli_quote(cli, cli->args[1]), reason_query(cli)),
-                  NULL, "alias removed");
+    return cli_change(cli, "DELETE",
+                      cli_printf(cli, "/api/v1/models/%s/aliases/%s%s",
+                                 cli_quote(cli, cli->args[0]), cli_quote(cli, cli->args[1]),
+                                 reason_query(cli)),
+                      NULL, "alias removed");
 }
 
 int cmd_version_set(struct cli *cli)
@@ -210,10 +206,10 @@ int cmd_version_set(struct cli *cli)
         json_decref(body);
         return cli_fail(cli, &e);
     }
-    return change(cli, "PATCH",
-                  cli_printf(cli, "/api/v1/models/%s/versions/%lld", cli_quote(cli, model),
-                             (long long)number),
-                  body, "version annotated");
+    return cli_change(cli, "PATCH",
+                      cli_printf(cli, "/api/v1/models/%s/versions/%lld", cli_quote(cli, model),
+                                 (long long)number),
+                      body, "version annotated");
 }
 
 int cmd_version_delete(struct cli *cli)
@@ -226,10 +222,10 @@ int cmd_version_delete(struct cli *cli)
     if (!cli_confirm(cli, cli_printf(cli, "delete %s version %lld? Its number is never used again.",
                                      model, (long long)number)))
         return EXIT_REFUSED;
-    return change(cli, "DELETE",
-                  cli_printf(cli, "/api/v1/models/%s/versions/%lld%s", cli_quote(cli, model),
-                             (long long)number, reason_query(cli)),
-                  NULL, "version deleted; its documents stay in the history");
+    return cli_change(cli, "DELETE",
+                      cli_printf(cli, "/api/v1/models/%s/versions/%lld%s", cli_quote(cli, model),
+                                 (long long)number, reason_query(cli)),
+                      NULL, "version deleted; its documents stay in the history");
 }
 
 int cmd_token_create(struct cli *cli)
@@ -256,7 +252,7 @@ int cmd_token_create(struct cli *cli)
 
 int cmd_token_revoke(struct cli *cli)
 {
-    return change(
+    return cli_change(
         cli, "DELETE",
         cli_printf(cli, "/api/v1/tokens/%s%s", cli_quote(cli, cli->args[0]), reason_query(cli)),
         NULL, "token revoked");

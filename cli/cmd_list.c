@@ -63,8 +63,11 @@ int cmd_node_list(struct cli *cli)
                                       {"SERVING", "serving", SHAPE_WORDS},
                                       {"SEEN", "seen", SHAPE_AGO},
                                       {NULL, NULL, SHAPE_TEXT}}};
-    return list_print(
-        cli, cli_printf(cli, "/api/v1/environments/%s/nodes", cli_quote(cli, cli->args[0])), &l);
+    const char *path =
+        cli_printf(cli, "/api/v1/environments/%s/nodes", cli_quote(cli, cli->args[0]));
+    path = cli_query(cli, path, "state", opt(cli, "state"));
+    path = cli_query(cli, path, "label", opt(cli, "label"));
+    return list_print(cli, cli_query(cli, path, "q", opt(cli, "search")), &l);
 }
 
 int cmd_target_list(struct cli *cli)

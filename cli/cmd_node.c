@@ -141,8 +141,11 @@ static void print_node(struct cli *cli, const json_t *node)
         printf("  its process began %s; restarts seen: %lld\n", text_at(node, "started"),
                (long long)int_at(node, "restarts", 0));
     if (lease)
-        printf("  registered itself (%s), lease of %s until %s\n", text_at(lease, "by"),
-               text_at(lease, "lasts"), text_at(lease, "ends"));
+        printf("  registered itself (%s), lease of %s until %s%s\n", text_at(lease, "by"),
+               text_at(lease, "lasts"), text_at(lease, "ends"),
+               json_is_true(json_object_get(lease, "held"))
+                   ? "; kept, as most nodes are silent at the same time"
+                   : "");
     print_cordon(cli, node);
     print_serving(cli, node);
     if (*text_at(node, "next_retry"))

@@ -243,7 +243,10 @@ static int push_all(struct push *p, const json_t *body, json_t **version, struct
     if (rc != ERR_OK)
         return rc;
     const char *url = cli_printf(p->cli, "/api/v1/uploads/%s/commit", p->upload_id);
+    progress_phase(&p->progress, &p->cli->out, "finalise", 0);
     rc = cli_call(p->cli, "POST", url, body, version, e);
+    if (rc == ERR_OK)
+        progress_end(&p->progress, "the server checked all digests and published it");
     /* Bytes that do not have their digest cannot be repaired: the next push starts anew. */
     if (rc == ERR_OK || rc == ERR_CORRUPT || rc == ERR_NOT_FOUND)
         resume_set(key, NULL);

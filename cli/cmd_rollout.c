@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "commands.h"
+#include "profile.h"
 #include "name.h"
 #include "setup.h"
 
@@ -66,10 +67,40 @@ static bool is_dry(const struct cli *cli)
     return opt_has(cli, "dry-run") || strcmp(cli->command->name, "rollout simulate") == 0;
 }
 
+/* --plan-out: the plan for people to read and for --plan. */
+static int write_plan(struct cli *cli, const json_t *plan, struct err *e)
+{
+    const char *path = opt(cli, "plan-out");
+    char *text CLEANUP(mem_free_ptr) = json_dumps(plan, JSON_INDENT(2));
+    const char *line = cli_printf(cli, "%s\n", text ? text : "{}");
+    return file_write(path, line, strlen(line), 0644, e);
+}
+
+/* --plan: a token, or a file that --plan-out wrote. */
+static int plan_token(struct cli *cli, json_t *body, struct err *e)
+{
+    const char *given = opt(cli, "plan");
+    json_t *plan CLEANUP(json_decref_ptr) = NULL;
+    if (strncmp(given, "p1-", 3) == 0) {
+        json_object_set_new(body, "plan", json_string(given));
+        return ERR_OK;
+    }
+    int rc = cli_read_json(given, &plan, e);
+    if (rc == ERR_OK && !*text_at(plan, "plan"))
+        rc = err_set(e, ERR_INVALID, "%s: no plan in it; promote --dry-run --plan-out writes one",
+                     given);
+    if (rc == ERR_OK)
+        json_object_set_new(body, "plan", json_string(text_at(plan, "plan")));
+    return rc;
+}
+
 static int submitted(struct cli *cli, const json_t *rollout)
 {
     const char *id = text_at(rollout, "id");
     bool is_plan = is_dry(cli);
+    struct err e = {0};
+    if (is_plan && opt(cli, "plan-out") && write_plan(cli, rollout, &e) != ERR_OK)
+        return cli_fail(cli, &e);
     bool is_already = json_is_true(json_object_get(rollout, "already"));
     if (is_already && !*id) {
         if (cli->out.is_json)
@@ -108,6 +139,10 @@ static int submit(struct cli *cli, json_t *body, struct err *e)
     int64_t unused = 0;
     if (watch_timeout(cli, &unused, e) != ERR_OK)
         return cli_fail(cli, e);
+    if (opt(cli, "plan-out") && !is_dry(cli)) {
+        err_set(e, ERR_INVALID, "--plan-out needs --dry-run");
+        return cli_fail(cli, e);
+    }
     if (opt(cli, "reason"))
         json_object_set_new(body, "reason", json_string(opt(cli, "reason")));
     if (is_dry(cli))
@@ -116,8 +151,8 @@ static int submit(struct cli *cli, json_t *body, struct err *e)
         json_object_set_new(body, "hotfix", json_true());
     if (opt(cli, "override"))
         json_object_set_new(body, "override", targets_overrides(opt(cli, "override")));
-    if (opt(cli, "plan"))
-        json_object_set_new(body, "plan", json_string(opt(cli, "plan")));
+    if (opt(cli, "plan") && plan_token(cli, body, e) != ERR_OK)
+        return cli_fail(cli, e);
     int rc = cli_call(cli, "POST", "/api/v1/rollouts", body, &rollout, e);
     return rc == ERR_OK ? submitted(cli, rollout) : cli_fail(cli, e);
 }
@@ -253,6 +288,10 @@ int cmd_rollout_command(struct cli *cli)
     int64_t step = 0;
     if (cli_number(cli, "step", 1, 1000000, &step, &e) != ERR_OK)
         return cli_fail(cli, &e);
+    if (strcmp(verb, "extend") == 0 && !opt(cli, "for")) {
+        err_set(&e, ERR_INVALID, "rollout extend needs --for DURATION, as in --for 10m");
+        return cli_fail(cli, &e);
+    }
     if (strcmp(verb, "promote") == 0 && opt_has(cli, "full"))
         verb = "promote-full";
     json_t *body CLEANUP(json_decref_ptr) =
@@ -260,6 +299,8 @@ int cmd_rollout_command(struct cli *cli)
     json_t *answer CLEANUP(json_decref_ptr) = NULL;
     if (step)
         json_object_set_new(body, "expected_step", json_integer(step));
+    if (opt(cli, "lift"))
+        json_object_set_new(body, "pauses", targets_overrides(opt(cli, "lift")));
     if (opt(cli, "for"))
         json_object_set_new(body, "for", json_string(opt(cli, "for")));
     int rc = cli_call(cli, "POST",

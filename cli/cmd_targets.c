@@ -8,26 +8,6 @@
 #include "commands.h"
 #include "name.h"
 
-/* Runs one call (body is given away) and prints `done`, or the answer with --json. */
-static int send(struct cli *cli, const char *method, const char *path, json_t *body,
-                const char *done)
-{
-    struct err e = {0};
-    json_t *answer CLEANUP(json_decref_ptr) = NULL;
-    const char *reason = opt(cli, "reason");
-    if (body && reason)
-        json_object_set_new(body, "reason", json_string(reason));
-    int rc = cli_call(cli, method, path, body, &answer, &e);
-    json_decref(body);
-    if (rc != ERR_OK)
-        return cli_fail(cli, &e);
-    if (cli->out.is_json && answer)
-        cli_json(cli, answer);
-    else
-        out_say(&cli->out, "%s", done);
-    return EXIT_DONE;
-}
-
 static const char *with_reason(struct cli *cli, const char *path)
 {
     return cli_query(cli, path, "reason", opt(cli, "reason"));
@@ -93,10 +73,10 @@ int cmd_queue_move(struct cli *cli)
         rc = new_order(queue, id, to, &order, &e);
     if (rc != ERR_OK)
         return cli_fail(cli, &e);
-    return send(cli, "PATCH", path,
-                json_pack("{s:o, s:I}", "order", order, "expected_generation",
-                          (json_int_t)int_at(queue, "generation", 0)),
-                cli_printf(cli, "%s is number %lld in the queue now", id, (long long)to));
+    return cli_change(cli, "PATCH", path,
+                      json_pack("{s:o, s:I}", "order", order, "expected_generation",
+                                (json_int_t)int_at(queue, "generation", 0)),
+                      cli_printf(cli, "%s is number %lld in the queue now", id, (long long)to));
 }
 
 int cmd_queue_remove(struct cli *cli)
@@ -108,14 +88,14 @@ int cmd_queue_remove(struct cli *cli)
         return cli_fail(cli, &e);
     const char *path = target_path(cli, text_at(rollout, "environment"), text_at(rollout, "model"),
                                    cli_printf(cli, "queue/%s", cli_quote(cli, id)));
-    return send(cli, "DELETE", with_reason(cli, path), NULL,
-                cli_printf(cli, "%s was taken out of the queue", id));
+    return cli_change(cli, "DELETE", with_reason(cli, path), NULL,
+                      cli_printf(cli, "%s was taken out of the queue", id));
 }
 
 int cmd_queue_start(struct cli *cli)
 {
-    return send(cli, "POST", target_path(cli, cli->args[0], cli->args[1], "queue/start"),
-                json_object(), "the next rollout has begun");
+    return cli_change(cli, "POST", target_path(cli, cli->args[0], cli->args[1], "queue/start"),
+                      json_object(), "the next rollout has begun");
 }
 
 /* --- freezes --- */
@@ -126,15 +106,15 @@ int cmd_freeze_add(struct cli *cli)
     json_t *body = json_pack("{s:s*, s:s*, s:s*, s:s*, s:s*}", "environment", env, "model",
                              cli->n_args > 1 ? cli->args[1] : NULL, "from", opt(cli, "from"),
                              "until", opt(cli, "until"), "weekly", opt(cli, "weekly"));
-    return send(cli, "POST", "/api/v1/freezes", body,
-                cli_printf(cli, "frozen: %s%s%s; rollouts wait, rollbacks go on",
-                           env ? env : "all environments", cli->n_args > 1 ? ", " : "",
-                           cli->n_args > 1 ? cli->args[1] : ""));
+    return cli_change(cli, "POST", "/api/v1/freezes", body,
+                      cli_printf(cli, "frozen: %s%s%s; rollouts wait, rollbacks go on",
+                                 env ? env : "all environments", cli->n_args > 1 ? ", " : "",
+                                 cli->n_args > 1 ? cli->args[1] : ""));
 }
 
 int cmd_freeze_remove(struct cli *cli)
 {
-    return send(
+    return cli_change(
         cli, "DELETE",
         with_reason(cli, cli_printf(cli, "/api/v1/freezes/%s", cli_quote(cli, cli->args[0]))), NULL,
         "the freeze was removed");
@@ -146,9 +126,9 @@ int cmd_stop_line(struct cli *cli)
     const char *env = cli->n_args > 0 ? cli->args[0] : NULL;
     json_t *body = json_pack("{s:b, s:s*}", "on", is_on, "environment", env);
     const char *where = env ? env : "all environments";
-    return send(cli, "PUT", "/api/v1/stop-line", body,
-                is_on ? cli_printf(cli, "stopped: nothing new begins in %s", where)
-                      : cli_printf(cli, "the line goes on in %s", where));
+    return cli_change(cli, "PUT", "/api/v1/stop-line", body,
+                      is_on ? cli_printf(cli, "stopped: nothing new begins in %s", where)
+                            : cli_printf(cli, "the line goes on in %s", where));
 }
 
 /* --- quarantine, approvals, overrides --- */
@@ -162,8 +142,8 @@ int cmd_quarantine_lift(struct cli *cli)
         return cli_fail(cli, &e);
     const char *path = target_path(cli, cli->args[0], model,
                                    cli_printf(cli, "quarantine/%s", cli_quote(cli, ref)));
-    return send(cli, "DELETE", with_reason(cli, path), NULL,
-                cli_printf(cli, "%s is out of quarantine in %s", cli->args[1], cli->args[0]));
+    return cli_change(cli, "DELETE", with_reason(cli, path), NULL,
+                      cli_printf(cli, "%s is out of quarantine in %s", cli->args[1], cli->args[0]));
 }
 
 int cmd_approval_give(struct cli *cli)
@@ -178,10 +158,11 @@ int cmd_approval_give(struct cli *cli)
     }
     if (step)
         json_object_set_new(body, "expected_step", json_integer(step));
-    return send(cli, "POST",
-                cli_printf(cli, "/api/v1/rollouts/%s/commands", cli_quote(cli, cli->args[0])), body,
-                cli_printf(cli, "%s: %sd", cli->args[0],
-                           strcmp(verb, "approve") == 0 ? "approve" : "rejecte"));
+    return cli_change(cli, "POST",
+                      cli_printf(cli, "/api/v1/rollouts/%s/commands", cli_quote(cli, cli->args[0])),
+                      body,
+                      cli_printf(cli, "%s: %sd", cli->args[0],
+                                 strcmp(verb, "approve") == 0 ? "approve" : "rejecte"));
 }
 
 json_t *targets_overrides(const char *text)
@@ -199,7 +180,7 @@ json_t *targets_overrides(const char *text)
 int cmd_rollout_override(struct cli *cli)
 {
     json_t *body = json_pack("{s:o}", "override", targets_overrides(cli->args[1]));
-    return send(cli, "POST",
-                cli_printf(cli, "/api/v1/rollouts/%s/overrides", cli_quote(cli, cli->args[0])),
-                body, cli_printf(cli, "%s passes over %s", cli->args[0], cli->args[1]));
+    return cli_change(
+        cli, "POST", cli_printf(cli, "/api/v1/rollouts/%s/overrides", cli_quote(cli, cli->args[0])),
+        body, cli_printf(cli, "%s passes over %s", cli->args[0], cli->args[1]));
 }

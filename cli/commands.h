@@ -14,6 +14,7 @@ extern const struct command command_table_tools[];
 extern const struct command command_table_analysis[];
 extern const struct command command_table_router[];
 extern const struct command command_table_targets[];
+extern const struct command command_table_inspect[];
 
 int cmd_login(struct cli *cli);
 int cmd_logout(struct cli *cli);
@@ -85,6 +86,17 @@ int cmd_rollout_override(struct cli *cli);
 /* Prints the plan that a dry run gave. */
 void plan_print(struct cli *cli, const json_t *plan);
 int cmd_rollout_simulate(struct cli *cli);
+int cmd_rollout_logs(struct cli *cli);
+int cmd_rollout_retry(struct cli *cli);
+int cmd_audit_list(struct cli *cli);
+int cmd_env_show(struct cli *cli);
+int cmd_target_show(struct cli *cli);
+int cmd_node_edit(struct cli *cli);
+int cmd_router_edit(struct cli *cli);
+int cmd_server_settings(struct cli *cli);
+int cmd_server_storage(struct cli *cli);
+int cmd_keys_list(struct cli *cli);
+int cmd_keys_export(struct cli *cli);
 /* "freeze,budget" as a JSON list; caller owns it. */
 json_t *targets_overrides(const char *text);
 
@@ -131,6 +143,9 @@ MUST_USE int watch_timeout(struct cli *cli, int64_t *out, struct err *e);
 void node_print_report(struct cli *cli, const json_t *report);
 /* Prints one rollout as a picture of lines on stdout. */
 void watch_print(struct cli *cli, const json_t *rollout);
+/* The rows of a rollout's history, oldest first (caller owns them); NULL when they cannot be had:
+ * they are an extra. */
+json_t *watch_changes(struct cli *cli, const char *id);
 /* Fetches pages of a list into one array, at most `max` items. Caller owns *items. */
 MUST_USE int list_some(struct cli *cli, const char *path, size_t max, json_t **items,
                        bool *has_more, struct err *e);

@@ -7,6 +7,7 @@
 #include <strings.h>
 
 #include "cli.h"
+#include "filter.h"
 
 /* --- YAML --- */
 
@@ -156,10 +157,13 @@ static json_t *reduced(const json_t *j, const char *wanted)
 
 /* --- formats --- */
 
-static void put_dump(const json_t *j, size_t flags)
+static void put_dump(const struct out *o, const json_t *j, size_t flags)
 {
     char *text CLEANUP(mem_free_ptr) = json_dumps(j, flags);
-    puts(text ? text : "{}");
+    if (o->filter)
+        filter_json(o, text ? text : "{}");
+    else
+        puts(text ? text : "{}");
 }
 
 static void put_item(const struct out *o, const json_t *item)
@@ -167,7 +171,7 @@ static void put_item(const struct out *o, const json_t *item)
     char room[300];
     char line[320];
     if (o->format == FORMAT_NDJSON) {
-        put_dump(item, JSON_COMPACT | JSON_ENCODE_ANY);
+        put_dump(o, item, JSON_COMPACT | JSON_ENCODE_ANY);
         return;
     }
     snprintf(line, sizeof line, "%s", name_of(item, o->format, room));
@@ -190,5 +194,5 @@ void cli_json(struct cli *cli, const json_t *j)
     else if (is_lines)
         put_item(o, less);
     else
-        put_dump(less, o->stdout_is_tty ? JSON_INDENT(2) : JSON_COMPACT);
+        put_dump(o, less, o->stdout_is_tty ? JSON_INDENT(2) : JSON_COMPACT);
 }

@@ -40,13 +40,38 @@ static const char *draw_line(const char *p, int columns, struct buf *out)
     return *p ? p + 1 : p;
 }
 
-void frame_draw(const char *picture, int columns, int rows, struct buf *out)
+static int n_lines(const char *text)
 {
-    const char *p = picture;
-    buf_puts(out, "\033[H");
-    for (int row = 0; *p && (rows == 0 || row < rows); row++) {
-        buf_puts(out, row ? "\r\n" : "");
+    int n = 0;
+    for (; (text = strchr(text, '\n')); text++)
+        n++;
+    return n;
+}
+
+/* Draws at most `rows` lines (negative: all) behind *row others; returns what is left. */
+static const char *draw_lines(const char *p, int columns, int rows, int *row, struct buf *out)
+{
+    for (int n = 0; *p && (rows < 0 || n < rows); n++) {
+        buf_puts(out, *row ? "\r\n" : "");
         p = draw_line(p, columns, out);
+        ++*row;
     }
+    return p;
+}
+
+void frame_draw(const char *picture, const char *foot, int columns, int rows, struct buf *out)
+{
+    int row = 0;
+    int n_foot = n_lines(foot);
+    int room = rows == 0 ? -1 : rows > n_foot ? rows - n_foot : 0;
+    bool is_cut = room > 0 && n_lines(picture) > room;
+    buf_puts(out, "\033[H");
+    picture = draw_lines(picture, columns, is_cut ? room - 1 : room, &row, out);
+    if (is_cut) {
+        buf_putf(out, "%s  ... %d more lines in a higher window\033[K", row ? "\r\n" : "",
+                 n_lines(picture));
+        row++;
+    }
+    draw_lines(foot, columns, rows == 0 ? -1 : rows - row, &row, out);
     buf_puts(out, "\033[J");
 }

@@ -7,12 +7,30 @@
 #include "cli.h"
 
 #define LEFT_BYTES 96
+#define WIDTH 80
+
+/* Text from this column on, in lines of at most 80 characters, and a line's end. */
+static void print_wrapped(int column, const char *text)
+{
+    size_t most = (size_t)(WIDTH - column);
+    while (strlen(text) > most) {
+        size_t n = most;
+        while (n > 0 && text[n] != ' ')
+            n--;
+        if (n == 0)
+            break;
+        printf("%.*s\n%*s", (int)n, text, column, "");
+        text += n + 1;
+    }
+    puts(text);
+}
 
 static void print_option(const struct option *o)
 {
     char left[LEFT_BYTES];
     snprintf(left, sizeof left, "--%s%s%s", o->name, o->value ? " " : "", o->value ? o->value : "");
-    printf("  %c%c %-26s %s\n", o->letter ? '-' : ' ', o->letter ? o->letter : ' ', left, o->help);
+    int column = printf("  %c%c %-26s ", o->letter ? '-' : ' ', o->letter ? o->letter : ' ', left);
+    print_wrapped(column, o->help);
 }
 
 static void print_row(const struct command *c)
@@ -20,9 +38,10 @@ static void print_row(const struct command *c)
     char left[LEFT_BYTES];
     snprintf(left, sizeof left, "%s%s%s", c->name, *c->args ? " " : "", c->args);
     if (strlen(left) > 38)
-        printf("  %s\n  %-38s %s\n", left, "", c->summary);
+        printf("  %s\n  %-38s ", left, "");
     else
-        printf("  %-38s %s\n", left, c->summary);
+        printf("  %-38s ", left);
+    print_wrapped(41, c->summary);
 }
 
 static bool is_of(const struct command *c, const char *noun)

@@ -25,14 +25,19 @@ int list_some(struct cli *cli, const char *path, size_t max, json_t **items, boo
             break;
         json_array_extend(all, json_object_get(page, "items"));
         const char *next = json_string_value(json_object_get(page, "next"));
+        if (json_array_size(json_object_get(page, "items")) == 0)
+            next = NULL; /* lists that go on for ever have a next page always */
         cursor = next ? arena_strdup(&cli->arena, next) : NULL;
     }
+    bool is_cut = json_array_size(all) > max; /* not every list of the API has pages */
+    while (json_array_size(all) > max)
+        json_array_remove(all, json_array_size(all) - 1);
     if (rc != ERR_OK)
         json_decref(all);
     else
         *items = all;
     if (has_more)
-        *has_more = cursor != NULL;
+        *has_more = cursor != NULL || is_cut;
     return rc;
 }
 

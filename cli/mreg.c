@@ -12,6 +12,7 @@
 #include "complete.h"
 #include "confirm.h"
 #include "crash.h"
+#include "filter.h"
 #include "interrupt.h"
 #include "plugin.h"
 #include "profile.h"
@@ -79,9 +80,16 @@ static int apply_output(struct cli *cli, struct err *e)
     for (int i = 0; rc == ERR_OK && out_formats[i]; i++)
         if (strcmp(out_formats[i], format) == 0)
             out_set_format(&cli->out, (enum format)i);
+    if (opt(cli, "jq") && !cli->out.is_json)
+        out_set_format(&cli->out, FORMAT_JSON);
+    cli->out.filter = opt(cli, "jq");
     cli->out.wanted = opt(cli, "columns");
     if (rc == ERR_OK && cli->out.wanted && !*cli->out.wanted)
         rc = err_set(e, ERR_INVALID, "--columns is empty");
+    if (rc == ERR_OK && opt(cli, "progress"))
+        rc = out_set_progress(&cli->out, opt(cli, "progress"), e);
+    if (rc == ERR_OK && cli->out.filter)
+        rc = filter_check(e);
     out_set_colour(&cli->out, colour);
     cli->out.is_headless = opt_has(cli, "no-header");
     cli->out.is_accessible = setup_is_on(cli, "accessible");
@@ -99,7 +107,7 @@ static int run_command(struct cli *cli)
     int code = is_repeated(cli) ? again_run(cli) : cli->command->run(cli);
     if (!*cli->out.fault)
         return code;
-    err_set(&e, ERR_INVALID, "--columns: %s", cli->out.fault);
+    err_set(&e, ERR_INVALID, "%s", cli->out.fault);
     return cli_fail(cli, &e);
 }
 

@@ -10,6 +10,7 @@
 const struct option global_options[] = {
     {"output", 'o', "FORMAT", "table, wide, json, ndjson, yaml, name, id or plain"},
     {"json", 0, NULL, "print one JSON object, also on failure"},
+    {"jq", 0, "EXPRESSION", "what this gives of the JSON (needs the program jq)"},
     {"columns", 0, "LIST", "only these columns or members, as in NAME,VERSIONS"},
     {"no-header", 0, NULL, "tables without heads"},
     {"color", 0, "WHEN", "auto, always or never"},

@@ -33,6 +33,19 @@ void out_set_format(struct out *o, enum format format)
     o->is_json = format >= FORMAT_JSON && format <= FORMAT_ID;
 }
 
+int out_set_progress(struct out *o, const char *style, struct err *e)
+{
+    static const char *const names[] = {"auto", "bar", "plain", "json", "none"};
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        if (strcmp(style, names[i]) == 0) {
+            o->progress = (enum progress_style)i;
+            return ERR_OK;
+        }
+    }
+    return err_set(e, ERR_INVALID, "--progress %.40s: wanted auto, bar, plain, json or none",
+                   style);
+}
+
 static bool is_set(const char *variable)
 {
     const char *value = getenv(variable);
@@ -60,7 +73,7 @@ bool out_is_aligned(const struct out *o)
 
 bool out_tells_errors(const struct out *o)
 {
-    return o->is_json && o->format != FORMAT_NAME && o->format != FORMAT_ID;
+    return o->is_json && !o->filter && o->format != FORMAT_NAME && o->format != FORMAT_ID;
 }
 
 void out_init(struct out *o)

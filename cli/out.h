@@ -25,11 +25,22 @@ enum format {
     FORMAT_COUNT
 };
 
+/* How long commands tell how far they are. */
+enum progress_style {
+    PROGRESS_AUTO, /* a bar on a terminal, else a line per phase */
+    PROGRESS_BAR,
+    PROGRESS_PLAIN,
+    PROGRESS_JSON, /* an object per line, on stderr */
+    PROGRESS_NONE
+};
+
 struct out {
     bool is_json;       /* the result goes through cli_json, in one of the formats from JSON on */
     bool is_accessible; /* nothing is drawn over, no faint text */
     bool is_headless;   /* tables without heads */
     enum format format;
+    const char *filter; /* --jq; NULL: none */
+    enum progress_style progress;
     const char *wanted; /* columns of tables: "NAME,VERSIONS"; NULL: all */
     char *fault;        /* OUT_FAULT_BYTES: what is wrong with `wanted`; "" if nothing */
     bool is_quiet;
@@ -45,6 +56,8 @@ void out_init(struct out *o);
 /* NULL-terminated names of the formats, as -o takes them. */
 extern const char *const out_formats[];
 void out_set_format(struct out *o, enum format format);
+/* "bar", "plain", "json", "none" or "auto"; ERR_INVALID names them. */
+MUST_USE int out_set_progress(struct out *o, const char *style, struct err *e);
 /* Colour "always", "never" or "auto": as a terminal and the environment say. */
 void out_set_colour(struct out *o, const char *when);
 /* True if tables are aligned under heads, not lines with tabs. */

@@ -124,7 +124,8 @@ static void report_column(const struct table *t, const char *name, int n)
     for (char *p = word; *p; p++)
         *p = (char)toupper((unsigned char)*p);
     const char *near = json_nearest(word, heads);
-    size_t used = (size_t)snprintf(t->out->fault, OUT_FAULT_BYTES, "no column \"%.40s\"; ", word);
+    size_t used =
+        (size_t)snprintf(t->out->fault, OUT_FAULT_BYTES, "--columns: no column \"%.40s\"; ", word);
     if (near) {
         snprintf(t->out->fault + used, OUT_FAULT_BYTES - used, "did you mean %s?", near);
         return;

@@ -40,6 +40,10 @@
     {                                                                                     \
         "allowed-signers", 0, "FILE", "trusted keys (OpenSSH), not the ones of the login" \
     }
+#define PROGRESS                                                            \
+    {                                                                       \
+        "progress", 0, "STYLE", "bar, plain, json or none on stderr (auto)" \
+    }
 #define END                 \
     {                       \
         NULL, 0, NULL, NULL \
@@ -56,10 +60,11 @@ static const struct option push_options[] = {
     {"description", 'd', "TEXT", "a description"},
     {"name", 0, "FILE", "file name when PATH is - (standard input)"},
     {"new-version", 0, NULL, "make a new number even if the model has this content"},
+    PROGRESS,
     REASON,
     END};
 static const struct option pull_options[] = {
-    {"files", 0, "GLOB", "only files whose path matches"}, SIGNERS, END};
+    {"files", 0, "GLOB", "only files whose path matches"}, SIGNERS, PROGRESS, END};
 static const struct option verify_options[] = {SIGNERS, END};
 static const struct option login_options[] = {
     {"pin", 0, NULL, "pin the key shown now, although another one was pinned"}, END};
@@ -73,7 +78,8 @@ static const struct option promote_options[] = {
     {"steps", 0, "LIST", "canary steps: nodes or percent with bake time, 1:30s,50%:1m,100%"},
     POLICY,
     {"dry-run", 'n', NULL, "show the plan, change nothing"},
-    {"plan", 0, "TOKEN", "only if nothing changed since --dry-run gave this token"},
+    {"plan", 0, "PLAN", "only if nothing changed since --dry-run gave this token or file"},
+    {"plan-out", 0, "FILE", "with --dry-run: also write the plan here, for review and --plan"},
     {"hotfix", 0, NULL, "to the front of the queue; the active rollout is aborted"},
     {"together", 0, NULL, "all arguments are models: they go live together or not at all"},
     {"to", 0, "ENV", "with --together: the environment"},
@@ -110,6 +116,22 @@ static const struct option watch_options[] = {
     {"plain", 0, NULL, "a line for each change, as in a pipe, instead of a picture"},
     END};
 static const struct option policy_options[] = {POLICY, REASON, END};
+static const struct option env_set_options[] = {
+    POLICY, {"position", 0, "N", "its place in lists, from 0"}, REASON, END};
+static const struct option alias_options[] = {
+    {"expect", 0, "N", "only if it points at this version now (0: at none)"}, REASON, END};
+static const struct option resume_options[] = {
+    {"lift", 0, "LIST", "only these of the reasons that hold it, as in user,gate"},
+    {"step", 0, "N", "refuse if the rollout is at another step"},
+    REASON,
+    END};
+static const struct option node_list_options[] = {
+    {"state", 0, "STATE", "only nodes in this state"},
+    {"label", 'l', "NAME=VALUE", "only nodes with this label"},
+    {"search", 0, "TEXT", "only nodes whose name or address has this in it"},
+    LIMIT,
+    DRAW_AGAIN,
+    END};
 static const struct option node_add_options[] = {
     {"url", 0, "URL", "admin (and inference) address"},
     {"root", 0, "FOLDER", "model repository folder of this node, as this server sees it"},
@@ -196,7 +218,7 @@ static const struct command objects[] = {
      "mreg rollout watch r-55", cmd_rollout_watch},
     {"rollout pause", "ID", 1, 1, rollout_options, "Hold a rollout where it is.",
      "mreg rollout pause r-55 --reason \"incident 12\"", cmd_rollout_command},
-    {"rollout resume", "ID", 1, 1, rollout_options, "Let a paused rollout go on.",
+    {"rollout resume", "ID", 1, 1, resume_options, "Let a paused rollout go on.",
      "mreg rollout resume r-55", cmd_rollout_command},
     {"rollout promote", "ID", 1, 1, rollout_promote_options, "End this step's bake now.",
      "mreg rollout promote r-55 --step 1", cmd_rollout_command},
@@ -204,7 +226,7 @@ static const struct command objects[] = {
      "mreg rollout abort r-55 --reason \"wrong model\"", cmd_rollout_command},
     {"alias list", "MODEL", 1, 1, limit_options, "List a model's aliases.", "mreg alias list fraud",
      cmd_alias_list},
-    {"alias set", "MODEL@REF ALIAS", 2, 2, reason_options, "Point an alias at a version.",
+    {"alias set", "MODEL@REF ALIAS", 2, 2, alias_options, "Point an alias at a version.",
      "mreg alias set fraud@7 champion", cmd_alias_set},
     {"alias delete", "MODEL ALIAS", 2, 2, reason_options, "Remove an alias.",
      "mreg alias delete fraud old", cmd_alias_delete},
@@ -215,11 +237,11 @@ static const struct command objects[] = {
     {"env list", "", 0, 0, limit_options, "List environments.", "mreg env list", cmd_env_list},
     {"env create", "ENV", 1, 1, policy_options, "Make an environment.",
      "mreg env create production --policy policy.json", cmd_env_create},
-    {"env set", "ENV", 1, 1, policy_options, "Change an environment's policy.",
+    {"env set", "ENV", 1, 1, env_set_options, "Change an environment's policy or place.",
      "mreg env set production --policy policy.json", cmd_env_set},
     {"env delete", "ENV", 1, 1, reason_options, "Remove an empty environment.",
      "mreg env delete staging", cmd_env_delete},
-    {"node list", "ENV", 1, 1, limit_options, "List an environment's nodes.",
+    {"node list", "ENV", 1, 1, node_list_options, "List an environment's nodes.",
      "mreg node list production", cmd_node_list},
     {"node add", "ENV NODE", 2, 2, node_add_options, "Add a serving node.",
      "mreg node add production n1 --url http://127.0.0.1:8080 --root /srv/n1", cmd_node_add},
@@ -264,5 +286,6 @@ const struct command *const command_tables[] = {daily,
                                                 command_table_tools,
                                                 command_table_analysis,
                                                 command_table_router,
+                                                command_table_inspect,
                                                 command_table_outside,
                                                 NULL};

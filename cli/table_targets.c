@@ -33,6 +33,7 @@ static const struct option simulate_options[] = {
     {"strategy", 's', "NAME", "another strategy than the policy's"},
     {"steps", 0, "LIST", "canary steps: nodes or percent with bake time, 1:30s,50%:1m,100%"},
     {"policy", 0, "FILE", "JSON file with policy members (- is standard input)"},
+    {"plan-out", 0, "FILE", "also write the plan here, for review and promote --plan"},
     END};
 static const struct option vote_options[] = {STEP, REASON, END};
 static const struct option halt_options[] = {STEP, REASON, END};

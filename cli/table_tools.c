@@ -36,7 +36,7 @@ static const struct option user_options[] = {
     {"role", 'r', "ROLE", "reader, pusher, deployer, approver, auditor or admin"},
     MODELS,
     {"password-file", 0, "FILE", "file that holds the password (- is standard input)"},
-    {"subject", 0, "TEXT", "who that is for single sign-on"},
+    {"subject", 0, "TEXT", "issuer and sub for single sign-on, with a space between; '' unties"},
     REASON,
     END};
 static const struct option context_options[] = {
@@ -78,8 +78,9 @@ const struct command command_table_tools[] = {
     {"user list", "", 0, 0, limit_options, "List people.", "mreg user list", cmd_user_list},
     {"user create", "USER", 1, 1, user_options, "Add a person.",
      "mreg user create ana --role deployer --password-file ana.password", cmd_user_create},
-    {"user edit", "USER", 1, 1, user_options, "Change a person's role, models or password.",
-     "mreg user edit ana --role approver", cmd_user_edit},
+    {"user edit", "USER", 1, 1, user_options,
+     "Change a person's role, models, password or subject.", "mreg user edit ana --role approver",
+     cmd_user_edit},
     {"user remove", "USER ...", 1, 32, reason_options, "Remove people.",
      "mreg user remove ana --yes --reason \"left\"", cmd_user_remove},
     {"context list", "", 0, 0, NULL, "List the registries that have a name.", "mreg context list",

@@ -30,6 +30,16 @@ static int outcome(const char *phase)
     return -1;
 }
 
+json_t *watch_changes(struct cli *cli, const char *id)
+{
+    json_t *list CLEANUP(json_decref_ptr) = NULL;
+    struct err e = {0};
+    const char *path = cli_query(cli, "/api/v1/changes", "object", id);
+    if (cli_call(cli, "GET", cli_query(cli, path, "limit", "200"), NULL, &list, &e) != ERR_OK)
+        return NULL;
+    return json_incref(json_object_get(list, "items"));
+}
+
 void watch_print(struct cli *cli, const json_t *rollout)
 {
     if (json_is_true(json_object_get(rollout, "dry_run"))) {
@@ -37,8 +47,9 @@ void watch_print(struct cli *cli, const json_t *rollout)
         return;
     }
     struct buf picture CLEANUP(buf_clear) = {0};
+    json_t *changes CLEANUP(json_decref_ptr) = watch_changes(cli, text_at(rollout, "id"));
     buf_init(&picture, PICTURE_MAX_BYTES);
-    rollout_view(cli, rollout, NULL, (int64_t)time(NULL) * 1000, &picture);
+    rollout_view(cli, rollout, changes, (int64_t)time(NULL) * 1000, &picture);
     fputs(buf_str(&picture), stdout);
 }
 

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "buf.h"
+#include "commands.h"
 #include "frame.h"
 #include "keyboard.h"
 #include "rollout_view.h"
@@ -27,16 +28,19 @@ struct screen {
     bool has_keys;
     char asked;     /* the key that waits for a y; 0: none */
     char said[240]; /* what came of the last key */
-    struct buf picture, frame;
+    struct buf picture, foot, frame;
 };
 
 static const struct action {
     char key;
-    const char *verb, *phases; /* in which phases it is offered, between blanks */
+    const char *verb, *words;
+    const char *phases; /* in which phases it is offered, between blanks */
 } actions[] = {
-    {'p', "pause", " running finalizing "},
-    {'r', "resume", " paused "},
-    {'a', "abort", " submitted queued running paused finalizing "},
+    {'v', "approve", "approve", " queued running paused "},
+    {'r', "resume", "resume", " paused "},
+    {'p', "pause", "pause", " running finalizing "},
+    {'n', "promote", "end this step now", " running paused "},
+    {'a', "abort", "abort", " submitted queued running paused finalizing "},
 };
 
 struct screen *screen_open(struct cli *cli, const char *id)
@@ -47,6 +51,7 @@ struct screen *screen_open(struct cli *cli, const char *id)
     s->revision = -1;
     s->has_keys = keyboard_open();
     buf_init(&s->picture, PICTURE_MAX_BYTES);
+    buf_init(&s->foot, PICTURE_MAX_BYTES);
     buf_init(&s->frame, PICTURE_MAX_BYTES * 2);
     fputs("\033[2J\033[?25l", stdout);
     return s;
@@ -61,33 +66,41 @@ void screen_close(struct screen *s)
     fflush(stdout);
     json_decref(s->changes);
     buf_clear(&s->picture);
+    buf_clear(&s->foot);
     buf_clear(&s->frame);
     free(s);
 }
 
-/* The rows of the history, asked for when the rollout has moved. They are an extra: without them
- * the picture has no time line. */
+/* The rows of the history, asked for when the rollout has moved. */
 static void load_changes(struct screen *s, const json_t *rollout)
 {
     int64_t revision = int_at(rollout, "revision", 0);
-    json_t *list = NULL;
-    struct err e;
-    if (revision == s->revision)
-        return;
-    const char *path = cli_query(s->cli, "/api/v1/changes", "object", s->id);
-    if (cli_call(s->cli, "GET", cli_query(s->cli, path, "limit", "100"), NULL, &list, &e) != ERR_OK)
+    json_t *changes = revision == s->revision ? NULL : watch_changes(s->cli, s->id);
+    if (!changes)
         return;
     json_decref(s->changes);
-    s->changes = json_incref(json_object_get(list, "items"));
+    s->changes = changes;
     s->revision = revision;
-    json_decref(list);
+}
+
+static bool waits_for_people(const json_t *rollout)
+{
+    size_t i;
+    json_t *pause;
+    json_array_foreach(json_object_get(rollout, "pauses"), i, pause)
+    {
+        if (strcmp(text_at(pause, "reason"), "approval") == 0)
+            return true;
+    }
+    return false;
 }
 
 static bool is_offered(const struct action *a, const json_t *rollout)
 {
     char phase[40];
     snprintf(phase, sizeof phase, " %.30s ", text_at(rollout, "phase"));
-    return strstr(a->phases, phase) != NULL;
+    return strstr(a->phases, phase) != NULL && (a->key != 'v' || waits_for_people(rollout)) &&
+           (a->key != 'n' || int_at(rollout, "step", 0) > 0);
 }
 
 static const struct action *action_of(int key)
@@ -100,20 +113,19 @@ static const struct action *action_of(int key)
 
 static void put_foot(struct screen *s, const json_t *rollout, int64_t age_ms)
 {
-    struct buf *out = &s->picture;
+    struct buf *out = &s->foot;
     buf_puts(out, "\n");
     if (s->said[0])
         buf_putf(out, "%s\n", s->said);
     if (s->asked)
-        buf_putf(out, "%s %s? y yes, any other key no\n", action_of(s->asked)->verb, s->id);
+        buf_putf(out, "%s %s? y yes, any other key no\n", action_of(s->asked)->words, s->id);
     for (size_t i = 0; i < ARRAY_LEN(actions) && s->has_keys && !s->asked; i++)
         if (is_offered(&actions[i], rollout))
-            buf_putf(out, "%c %s · ", actions[i].key, actions[i].verb);
+            buf_putf(out, "%c %s · ", actions[i].key, actions[i].words);
     if (!s->asked)
-        buf_puts(out, s->has_keys ? "q leave (the rollout goes on)"
-                                  : "Ctrl-C leaves; the rollout goes on");
+        buf_puts(out, s->has_keys ? "q leave (it goes on)" : "Ctrl-C leaves; the rollout goes on");
     if (age_ms > STALE_MS)
-        buf_putf(out, "   no answer for %lld s", (long long)(age_ms / 1000));
+        buf_putf(out, "\nno answer for %lld s", (long long)(age_ms / 1000));
     buf_puts(out, "\n");
 }
 
@@ -133,10 +145,11 @@ void screen_show(struct screen *s, const json_t *rollout, int64_t age_ms)
     window_size(s, &columns, &rows);
     s->cli->out.columns = columns;
     buf_reset(&s->picture);
+    buf_reset(&s->foot);
     buf_reset(&s->frame);
     rollout_view(s->cli, rollout, s->changes, (int64_t)time(NULL) * 1000, &s->picture);
     put_foot(s, rollout, age_ms);
-    frame_draw(buf_str(&s->picture), columns, rows, &s->frame);
+    frame_draw(buf_str(&s->picture), buf_str(&s->foot), columns, rows, &s->frame);
     fwrite(s->frame.data, 1, s->frame.len, stdout);
     fflush(stdout);
 }

@@ -51,6 +51,11 @@ char *mem_strdup(const char *s)
     return memcpy(mem_alloc(n), s, n);
 }
 
+bool mem_same_text(const char *a, const char *b)
+{
+    return a == b || (a && b && strcmp(a, b) == 0);
+}
+
 void mem_free_ptr(void *p)
 {
     void **pp = p;

@@ -9,6 +9,7 @@
 #define MREG_MEM_H
 
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -27,6 +28,9 @@ void *mem_alloc(size_t n);
 void *mem_resize(void *p, size_t n, size_t size);
 /* Heap copy of the NUL-terminated s (borrowed). Caller frees with free(). NULL gives NULL. */
 char *mem_strdup(const char *s);
+
+/* True if both are NULL, or both are the same text. */
+bool mem_same_text(const char *a, const char *b);
 
 /* For CLEANUP(mem_free_ptr): frees the pointer that p points at. */
 void mem_free_ptr(void *p);

@@ -20,10 +20,14 @@ void planner_set_phase(struct planner *p, enum rollout_phase to)
 void planner_fail(struct planner *p, enum pause_reason reason, enum rollout_fault fault,
                   const char *text)
 {
-    if (p->v->policy->rolls_back)
+    if (planner_is_way_back(p)) {
+        p->s->n_rollback_failures++;
+        planner_start_anew(p);
+    } else if (p->v->policy->rolls_back) {
         planner_begin_rollback(p, text, fault);
-    else
+    } else {
         planner_pause(p, reason, text);
+    }
 }
 
 /* --- what went wrong --- */
@@ -94,7 +98,16 @@ static void obey_halt(struct planner *p, const struct rollout_command *c)
     if (p->s->phase == ROLLOUT_SUBMITTED || p->s->phase == ROLLOUT_QUEUED)
         planner_end(p, ROLLOUT_CANCELLED, planner_command_text(p, c));
     else
-        planner_begin_halt(p, planner_command_text(p, c));
+        planner_begin_halt(p, planner_command_text(p, c), false);
+}
+
+/* What it brought stays where it is: the newer one goes on from there. */
+static void obey_supersede(struct planner *p, const struct rollout_command *c)
+{
+    if (p->s->phase == ROLLOUT_SUBMITTED || p->s->phase == ROLLOUT_QUEUED)
+        planner_end(p, ROLLOUT_SUPERSEDED, planner_command_text(p, c));
+    else
+        planner_begin_halt(p, planner_command_text(p, c), true);
 }
 
 /* A promotion answers what the controller paused for; what holds from outside goes on. */
@@ -116,9 +129,10 @@ static void find_signals(struct planner *p, const struct wishes *wishes, struct 
     bool is_forward = p->s->phase == ROLLOUT_RUNNING || p->s->phase == ROLLOUT_PAUSED;
     *s = (struct plan_signals){.aborts = wishes->abort != NULL,
                                .halts = wishes->halt != NULL,
+                               .is_replaced = wishes->supersede != NULL,
                                .promotes = wishes->promotes,
                                .promotes_full = wishes->promotes_full};
-    if (!is_forward || s->aborts || s->halts)
+    if (!is_forward || s->aborts || s->halts || s->is_replaced)
         return;
     s->is_newly_held = planner_update_holds(p);
     s->is_paused_by_user = planner_has_pause(p, PAUSE_USER);
@@ -160,6 +174,8 @@ static void decide(struct planner *p)
         obey_abort(p, wishes.abort);
     else if (act == PLAN_HALT)
         obey_halt(p, wishes.halt);
+    else if (act == PLAN_GIVE_WAY)
+        obey_supersede(p, wishes.supersede);
     if (p->s->is_halting) {
         planner_halt(p);
         return;

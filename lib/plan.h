@@ -13,9 +13,12 @@ struct view_node {
     const char *name;
     bool is_reachable;          /* false: not observed for several looks */
     int64_t reachable_since_ms; /* since when is_reachable is what it is */
+    int64_t owner_epoch;        /* it follows another registry of that epoch; 0: it does not */
     bool is_busy;               /* an operation or a read runs on it, for whomever */
     bool is_disturbed;          /* another target's move disturbs it: hands off */
-    bool is_repairing;          /* at admission: a repair of this target was under way here */
+    bool is_repairing;          /* at admission: a repair of this target was under way here, or a
+                                   replaced rollout had it in work */
+    int64_t left;               /* at admission: what a replaced rollout brought here; 0: none */
     bool is_lacking;            /* another target is not served here as it should be */
     bool is_cordoned;           /* nothing forward begins here */
     bool wants_none;            /* cordoned, and outside of rollouts its models are unloaded */
@@ -43,7 +46,6 @@ struct view_limits {
     const char *stop;        /* stop-the-line */
     const char *budget;      /* the failure budget of the environment is spent */
     const char *dependency;  /* something else has to be live first */
-    const char *capacity;    /* the nodes could not carry the traffic */
     const char *turn;        /* another rollout of the target comes first */
     bool overrides_freeze, overrides_stop, overrides_budget;
     bool is_in_set;  /* false: set_step, set_failed and set_text say nothing */

@@ -26,6 +26,8 @@ static void take_nodes(struct planner *p, const int *order)
         struct rollout_node *n = &p->s->nodes[i];
         n->node_id = v->nodes[i].node_id;
         n->name = v->nodes[i].name;
+        n->base = v->nodes[i].left != v->rollout->from ? v->nodes[i].left : 0;
+        n->is_touched = n->base != 0;
         p->seen[i] = &v->nodes[i];
         /* What a repair began is the rollout's to finish: nobody else counts this node as busy. */
         if (v->nodes[i].is_repairing) {

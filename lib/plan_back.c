@@ -36,6 +36,12 @@ void planner_begin_rollback(struct planner *p, const char *cause, enum rollout_f
     p->plans_again = true;
 }
 
+/* Has it anything that the old version has not: by this rollout, or by one that it replaced? */
+static bool goes_back(const struct rollout_node *n)
+{
+    return n->step > 0 || n->base != 0;
+}
+
 /* --- the forecast --- */
 
 static int64_t measured_move_ms(const struct planner *p)
@@ -57,7 +63,7 @@ void planner_forecast(struct planner *p)
     int n_serving = 0;
     int n_touched = 0;
     for (int i = 0; i < s->n_nodes; i++) {
-        n_touched += s->nodes[i].step > 0 && !s->nodes[i].is_back;
+        n_touched += goes_back(&s->nodes[i]) && !s->nodes[i].is_back;
         n_serving += p->seen[i]->is_reachable;
     }
     /* As it will be when the present step has been applied. */
@@ -118,7 +124,7 @@ void planner_roll_back(struct planner *p)
     int n_left = 0;
     for (int i = 0; i < p->s->n_nodes; i++) {
         struct rollout_node *n = &p->s->nodes[i];
-        if (n->step == 0 || n->is_back)
+        if (!goes_back(n) || n->is_back)
             continue;
         send_back(p, i);
         n_left += !n->is_back;
@@ -140,11 +146,12 @@ void planner_roll_back(struct planner *p)
 
 /* --- ending where it stands --- */
 
-void planner_begin_halt(struct planner *p, const char *cause)
+void planner_begin_halt(struct planner *p, const char *cause, bool is_replaced)
 {
     snprintf(p->s->cause, sizeof p->s->cause, "%s", cause);
     p->s->fault = ROLLOUT_FAULT_USER;
     p->s->is_halting = true;
+    p->s->is_replaced = is_replaced;
 }
 
 void planner_halt(struct planner *p)
@@ -155,7 +162,7 @@ void planner_halt(struct planner *p)
             return;
         n_new += p->s->nodes[i].is_done;
     }
-    planner_end(p, ROLLOUT_HALTED,
+    planner_end(p, p->s->is_replaced ? ROLLOUT_SUPERSEDED : ROLLOUT_HALTED,
                 arena_printf(p->a, "%.200s; %d of %d nodes serve version %lld", p->s->cause, n_new,
                              p->s->n_nodes, (long long)p->v->rollout->to));
 }
@@ -184,7 +191,7 @@ void planner_finalize(struct planner *p)
     for (int i = 0; i < p->s->n_nodes; i++) {
         struct rollout_node *n = &p->s->nodes[i];
         bool is_todo = n->is_done && !n->is_back && p->seen[i]->op.state != OP_OPEN;
-        if (is_todo && n->move.phase == MOVE_NONE) {
+        if (is_todo && n->move.phase == MOVE_NONE && !planner_clean_base(p, n)) {
             if (!begin_drop(p, i, has_old ? old : 0) && has_old)
                 move_begin_clean(&n->move, old, p->v->now_ms);
             n->is_back = n->move.phase != MOVE_NONE;

@@ -8,8 +8,7 @@
 #include "plan_inner.h"
 
 /* Reasons that somebody may lift by name although their cause goes on. */
-#define MAY_WAIVE \
-    (PAUSE_BIT(PAUSE_FAILURE_BUDGET) | PAUSE_BIT(PAUSE_DEPENDENCY) | PAUSE_BIT(PAUSE_CAPACITY))
+#define MAY_WAIVE (PAUSE_BIT(PAUSE_FAILURE_BUDGET) | PAUSE_BIT(PAUSE_DEPENDENCY))
 #define MAX_EXTEND_MS INT64_C(604800000)
 
 static struct rollout_step *present(struct planner *p)
@@ -58,6 +57,13 @@ static void take_halt(struct planner *p, const struct rollout_command *c, struct
         w->halt = c;
 }
 
+static void take_supersede(struct planner *p, const struct rollout_command *c, struct wishes *w)
+{
+    (void)p;
+    if (w->supersede == NULL)
+        w->supersede = c;
+}
+
 static void take_approve(struct planner *p, const struct rollout_command *c, struct wishes *w)
 {
     (void)w;
@@ -95,6 +101,7 @@ static const struct {
     [COMMAND_REJECT] = {take_abort, BEFORE | FORWARD, false},
     [COMMAND_HALT] = {take_halt, BEFORE | FORWARD | ENDING | BACK, false},
     [COMMAND_EXTEND] = {take_extend, FORWARD, true},
+    [COMMAND_SUPERSEDE] = {take_supersede, BEFORE | FORWARD, false},
 };
 
 static unsigned place_of(const struct planner *p)
@@ -137,8 +144,10 @@ void planner_take_commands(struct planner *p, struct wishes *wishes)
 
 const char *planner_command_text(struct planner *p, const struct rollout_command *c)
 {
-    static const char *const done[COMMAND_VERB_COUNT] = {
-        [COMMAND_ABORT] = "aborted", [COMMAND_REJECT] = "rejected", [COMMAND_HALT] = "halted"};
+    static const char *const done[COMMAND_VERB_COUNT] = {[COMMAND_ABORT] = "aborted",
+                                                         [COMMAND_REJECT] = "rejected",
+                                                         [COMMAND_HALT] = "halted",
+                                                         [COMMAND_SUPERSEDE] = "superseded"};
     return c->reason != NULL
                ? arena_printf(p->a, "%s by %s: %s", done[c->verb], c->actor, c->reason)
                : arena_printf(p->a, "%s by %s", done[c->verb], c->actor);

@@ -54,7 +54,8 @@ static bool is_same_more(const struct rollout_status *x, const struct rollout_st
 {
     return x->bake_until_ms == y->bake_until_ms && x->exposed_ms == y->exposed_ms &&
            x->anew_ms == y->anew_ms && x->queued_ms == y->queued_ms && x->waived == y->waived &&
-           x->is_halting == y->is_halting && x->repair_ms == y->repair_ms && x->fault == y->fault &&
+           x->is_halting == y->is_halting && x->is_replaced == y->is_replaced &&
+           x->repair_ms == y->repair_ms && x->fault == y->fault &&
            x->n_version_failures == y->n_version_failures &&
            x->n_infra_failures == y->n_infra_failures && x->weight_bp == y->weight_bp &&
            x->router_attempt == y->router_attempt && x->n_approvals == y->n_approvals;

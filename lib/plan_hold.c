@@ -1,6 +1,6 @@
 /*
  * What holds a rollout from outside: freezes, stop-the-line, the failure budget, dependencies,
- * capacity, approvals, its turn and its set. Before it begins they keep it queued, later they pause
+ * approvals, its turn and its set. Before it begins they keep it queued, later they pause
  * it, and they end with their cause. Nothing here ever holds a way back. Pure; any thread.
  */
 #include <stdio.h>
@@ -11,6 +11,12 @@
 bool planner_is_way_back(const struct planner *p)
 {
     return strcmp(p->v->rollout->kind, "rollback") == 0;
+}
+
+bool planner_is_barred(const struct planner *p, const struct view_node *vn)
+{
+    bool is_way_back = p->v->rollout != NULL && planner_is_way_back(p);
+    return vn->is_cordoned && (vn->wants_none || !is_way_back);
 }
 
 /* The words of a cause that holds now and is not overridden, or NULL. */
@@ -26,8 +32,6 @@ static const char *cause_of(const struct planner *p, enum pause_reason reason)
         return limits->overrides_budget ? NULL : limits->budget;
     case PAUSE_DEPENDENCY:
         return limits->dependency;
-    case PAUSE_CAPACITY:
-        return limits->capacity;
     default:
         return NULL;
     }
@@ -87,7 +91,7 @@ static const char *approval_text(struct planner *p, int step, int n_needed)
 bool planner_is_queued(struct planner *p, struct rollout_pause *why)
 {
     static const enum pause_reason reasons[] = {PAUSE_STOP, PAUSE_FREEZE, PAUSE_FAILURE_BUDGET,
-                                                PAUSE_DEPENDENCY, PAUSE_CAPACITY};
+                                                PAUSE_DEPENDENCY};
     const struct view_limits *limits = &p->v->limits;
     int n_needed = p->v->policy->n_approvals;
     *why = (struct rollout_pause){.reason = PAUSE_REASON_COUNT, .text = limits->turn};

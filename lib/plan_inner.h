@@ -32,6 +32,8 @@ void planner_absorb(struct planner *p);
 void planner_drive(struct planner *p);
 /* Begins the move of node i back to the old version, unless one runs or an operation is open. */
 void planner_return(struct planner *p, struct rollout_node *n, int i);
+/* Begins the removal of what a replaced rollout brought there; false if there is nothing (more). */
+bool planner_clean_base(const struct planner *p, struct rollout_node *n);
 /* Adds a read if the node is idle; true if it was added. */
 bool planner_read(struct planner *p, int i, enum op_action action, int64_t number);
 void planner_wake(struct planner *p, int64_t at_ms);
@@ -69,14 +71,15 @@ void planner_end_repair(struct planner *p, struct rollout_node *n);
 
 /* --- plan.c: phases --- */
 void planner_set_phase(struct planner *p, enum rollout_phase to);
-/* The new version did not pass: roll back, or pause where the policy wants that. */
+/* The new version did not pass: roll back, or pause where the policy wants that. What was asked for
+ * to go back never returns to where it came from: it tries again. */
 void planner_fail(struct planner *p, enum pause_reason reason, enum rollout_fault fault,
                   const char *text);
 
 /* --- plan_command.c --- */
 /* What was asked for in this tick, besides pauses and approvals. */
 struct wishes {
-    const struct rollout_command *abort, *halt;
+    const struct rollout_command *abort, *halt, *supersede;
     bool promotes, promotes_full;
 };
 void planner_take_commands(struct planner *p, struct wishes *wishes);
@@ -85,7 +88,7 @@ const char *planner_command_text(struct planner *p, const struct rollout_command
 
 /* --- plan_pause.c --- */
 struct plan_signals {
-    bool aborts, halts;
+    bool aborts, halts, is_replaced;
     bool is_paused_by_user;
     bool is_newly_held; /* a freeze, a stop or the like began to hold it in this tick */
     bool has_failed;
@@ -94,7 +97,8 @@ struct plan_signals {
 enum plan_act {
     PLAN_ABORT,
     PLAN_HALT,
-    PLAN_STAND, /* somebody paused it: nothing is decided */
+    PLAN_GIVE_WAY, /* a newer one takes its place */
+    PLAN_STAND,    /* somebody paused it: nothing is decided */
     PLAN_HOLD,
     PLAN_FAIL,
     PLAN_PROMOTE,
@@ -108,10 +112,16 @@ void planner_add_pause(struct planner *p, const struct rollout_pause *pause);
 /* Lifts the pauses of these PAUSE_BITs; without any left the rollout runs. */
 void planner_lift(struct planner *p, int64_t reasons);
 bool planner_has_pause(const struct planner *p, enum pause_reason r);
+/* What was judged is looked at anew: evidence, patience and deadline start again, and failed nodes
+ * get another chance. */
+void planner_start_anew(struct planner *p);
 
 /* --- plan_hold.c --- */
 /* True for rollouts that were asked for to go back: only their turn holds them. */
 bool planner_is_way_back(const struct planner *p);
+/* True if nothing of the rollout may begin on the node: it is cordoned. A way back reaches it
+ * nevertheless, unless it shall serve nothing at all. */
+bool planner_is_barred(const struct planner *p, const struct view_node *vn);
 /* Different people who approved of a step; 0: of the begin. */
 int planner_approvals(const struct planner *p, int step);
 void planner_approve(struct planner *p, const struct rollout_command *c);
@@ -159,7 +169,7 @@ void planner_watch(struct planner *p);
 void planner_end(struct planner *p, enum rollout_phase phase, const char *outcome);
 void planner_begin_rollback(struct planner *p, const char *cause, enum rollout_fault fault);
 void planner_roll_back(struct planner *p);
-void planner_begin_halt(struct planner *p, const char *cause);
+void planner_begin_halt(struct planner *p, const char *cause, bool is_replaced);
 /* Ends it as it is, once no operation is open. */
 void planner_halt(struct planner *p);
 void planner_finalize(struct planner *p);

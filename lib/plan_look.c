@@ -91,8 +91,11 @@ static void count_unavailable(struct planner *p)
     }
 }
 
+/* What goes back stops for nothing: what failed is tried again, and the others go on. */
 static void find_bad_news(struct planner *p)
 {
+    if (p->v->rollout != NULL && planner_is_way_back(p))
+        return;
     for (int i = 0; i < p->s->n_nodes; i++) {
         const struct rollout_node *n = &p->s->nodes[i];
         const struct op_view *op = &p->seen[i]->op;
@@ -135,7 +138,8 @@ static void lose_node(struct planner *p, struct rollout_node *n)
     n->is_done = false;
     n->ready_since_ms = 0;
     int lost = n->n_lost;
-    if (lost >= MAX_LOST) {
+    bool is_way_back = planner_is_way_back(p);
+    if (lost >= MAX_LOST && !is_way_back) {
         n->has_failed = true;
         p->s->n_version_failures++;
         snprintf(n->move.text, sizeof n->move.text, "stopped being ready %d times", lost);
@@ -146,6 +150,10 @@ static void lose_node(struct planner *p, struct rollout_node *n)
     /* It serves nothing: whatever is done now disturbs nobody. */
     n->move.deadline_ms = p->v->now_ms + p->v->policy->node_deadline_ms;
     snprintf(n->move.text, sizeof n->move.text, "stopped being ready");
+    if (lost < MAX_LOST)
+        return;
+    p->s->n_rollback_failures++;
+    n->move.not_before_ms = p->v->now_ms + move_backoff_ms(lost - MAX_LOST + 1, n->node_id);
 }
 
 /* A server that ends again and again under the new version is brought down by it, also if it is
@@ -158,7 +166,7 @@ static void count_restart(struct planner *p, struct rollout_node *n, const struc
         return;
     n->restarted_ms = vn->restarted_ms;
     n->n_restarts++;
-    if (n->n_restarts < MAX_RESTARTS)
+    if (n->n_restarts < MAX_RESTARTS || planner_is_way_back(p))
         return;
     n->is_done = false;
     n->has_failed = true;

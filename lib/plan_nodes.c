@@ -20,14 +20,17 @@ bool planner_may_disturb(const struct planner *p, int i)
         return false;
     if (vn->wants_none && p->v->rollout == NULL) /* somebody decided that it serves no more */
         return vn->is_reachable;
-    if (vn->is_cordoned && !n->is_returning)
+    if (planner_is_barred(p, vn) && !n->is_returning)
         return false;
     int is_own = move_disturbs(&n->move) && vn->is_reachable;
+    bool fits_back = p->n_disturbed - is_own < policy_max_unavailable(policy, p->v->n_nodes, true);
     if (n->is_returning) /* also with the server down: its files are put right */
-        return p->n_disturbed - is_own < policy_max_unavailable(policy, p->v->n_nodes, true) ||
-               policy->strategy == STRATEGY_ALL_AT_ONCE || !vn->is_reachable;
+        return fits_back || policy->strategy == STRATEGY_ALL_AT_ONCE || !vn->is_reachable;
     if (!vn->is_reachable)
         return false;
+    /* Nodes that are down must not keep the others from going back. */
+    if (is_forward && fits_back && planner_is_way_back(p))
+        return true;
     if (is_forward && policy->strategy == STRATEGY_ALL_AT_ONCE)
         return true;
     /* A node that serves nothing of this target has nothing to lose, unless that was seen before it
@@ -78,9 +81,24 @@ static void end_forward(struct planner *p, struct rollout_node *n, const struct 
         p->s->step_deadline_ms = now + p->v->policy->step_deadline_ms;
 }
 
+bool planner_clean_base(const struct planner *p, struct rollout_node *n)
+{
+    const struct rollout_record *r = p->v->rollout;
+    bool is_kept = n->base == r->from || n->base == p->v->last_good ||
+                   (n->base == r->to && !planner_is_rolling_back(p));
+    bool is_done = n->move.phase == MOVE_CLEAN && n->move.clean == n->base;
+    if (n->base == 0 || is_kept || is_done)
+        return false;
+    move_begin_clean(&n->move, n->base, p->v->now_ms);
+    return true;
+}
+
 static void end_return(struct planner *p, struct rollout_node *n)
 {
+    if (planner_clean_base(p, n))
+        return;
     move_end(&n->move);
+    n->base = 0;
     n->is_returning = false;
     n->is_touched = false;
     n->is_done = false;
@@ -101,12 +119,14 @@ static void begin_again(struct planner *p, struct rollout_node *n)
     memcpy(text, m->text, sizeof text);
     int rounds = m->n_rounds + 1;
     int64_t clean = m->clean;
-    move_begin(m, m->number, false, p->v->now_ms);
+    int64_t keep = m->keep;
+    move_begin(m, m->number, m->wants_golden, p->v->now_ms);
     m->clean = clean;
+    m->keep = keep;
     m->n_rounds = rounds;
     m->not_before_ms = p->v->now_ms + move_backoff_ms(rounds, n->node_id);
     memcpy(m->text, text, sizeof text);
-    if (planner_is_rolling_back(p))
+    if (planner_is_rolling_back(p) || n->step > 0)
         p->s->n_rollback_failures++;
 }
 
@@ -132,7 +152,7 @@ static void fail_forward(struct planner *p, struct rollout_node *n, int i)
                        op->state == OP_FAILED && op->why == OP_CLASS_PERMANENT && n->n_lost == 0 &&
                        !n->move.was_switched;
     if (was_refused) {
-        n->is_touched = false;
+        n->is_touched = n->base != 0;
         n->move.deadline_ms = 0;
     }
     blame(p, n, p->seen[i]);
@@ -155,9 +175,11 @@ static void end_move(struct planner *p, int i, enum move_outcome outcome)
     } else if (outcome == MOVE_DONE && n->is_returning) {
         end_return(p, n);
     } else if (outcome == MOVE_DONE) {
+        bool is_base = n->move.phase == MOVE_CLEAN && n->move.clean == n->base;
+        n->base = is_base ? 0 : n->base;
         move_end(&n->move);
         n->odd_since_ms = 0;
-    } else if (is_forward) {
+    } else if (is_forward && !planner_is_way_back(p)) {
         fail_forward(p, n, i);
     } else if (p->v->rollout == NULL) {
         planner_end_repair(p, n);
@@ -181,7 +203,7 @@ void planner_return(struct planner *p, struct rollout_node *n, int i)
         move_begin(&n->move, from, false, now);
     else
         move_begin_clean(&n->move, to, now);
-    n->move.clean = is_kept ? 0 : to;
+    n->move.clean = is_kept || n->step == 0 ? 0 : to;
     n->is_returning = true;
     n->is_done = false;
     n->odd_since_ms = 0;

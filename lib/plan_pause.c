@@ -11,13 +11,10 @@ enum plan_act planner_choose(const struct plan_signals *s)
         bool is_given;
         enum plan_act act;
     } by_rank[] = {
-        {s->aborts, PLAN_ABORT},
-        {s->halts, PLAN_HALT},
-        {s->is_paused_by_user, PLAN_STAND},
-        {s->is_newly_held, PLAN_HOLD},
-        {s->has_failed, PLAN_FAIL},
-        {s->promotes_full, PLAN_PROMOTE},
-        {s->promotes, PLAN_PROMOTE},
+        {s->aborts, PLAN_ABORT},          {s->halts, PLAN_HALT},
+        {s->is_replaced, PLAN_GIVE_WAY},  {s->is_paused_by_user, PLAN_STAND},
+        {s->is_newly_held, PLAN_HOLD},    {s->has_failed, PLAN_FAIL},
+        {s->promotes_full, PLAN_PROMOTE}, {s->promotes, PLAN_PROMOTE},
     };
     for (size_t i = 0; i < ARRAY_LEN(by_rank); i++) {
         if (by_rank[i].is_given)
@@ -57,9 +54,7 @@ void planner_pause(struct planner *p, enum pause_reason reason, const char *text
     planner_add_pause(p, &(struct rollout_pause){.reason = reason, .text = text});
 }
 
-/* What was judged is looked at anew: evidence, patience and deadline start again, and failed nodes
- * get another chance. */
-static void start_anew(struct planner *p)
+void planner_start_anew(struct planner *p)
 {
     struct rollout_status *s = p->s;
     int64_t now = p->v->now_ms;
@@ -108,7 +103,7 @@ void planner_lift(struct planner *p, int64_t reasons)
         return;
     s->n_pauses = kept;
     if (was_judged)
-        start_anew(p);
+        planner_start_anew(p);
     if (kept > 0)
         return;
     shift_clocks(p, was_judged);

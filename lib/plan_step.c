@@ -59,16 +59,17 @@ void planner_count(const struct planner *p, struct counts *c)
         c->n_failed += n->has_failed;
         if (n->step > 0 || !is_in_reach(p, n))
             continue;
-        bool is_free = vn->is_reachable && !vn->is_cordoned;
-        c->n_free_rest += is_free;
-        c->n_cordoned_rest += vn->is_reachable && vn->is_cordoned;
+        bool is_barred = planner_is_barred(p, vn);
+        c->n_free_rest += vn->is_reachable && !is_barred;
+        c->n_cordoned_rest += vn->is_reachable && is_barred;
         c->n_unreachable_rest += !vn->is_reachable;
     }
 }
 
 /* --- applying --- */
 
-/* Indices of the nodes by rank; those of records from before ranks come as they are. */
+/* Indices of the nodes by rank, those that a replaced rollout left something on before all others;
+ * nodes of records from before ranks come as they are. */
 static const int *by_rank(struct planner *p)
 {
     int n = p->s->n_nodes;
@@ -82,9 +83,10 @@ static const int *by_rank(struct planner *p)
         places[rank > 0 ? rank - 1 : i] = i + 1;
     }
     int k = 0;
-    for (int i = 0; i < most; i++) {
-        if (places[i] > 0)
-            list[k++] = places[i] - 1;
+    for (int i = 0; i < 2 * most; i++) {
+        int place = places[i % most];
+        if (place > 0 && (p->s->nodes[place - 1].base != 0) == (i < most))
+            list[k++] = place - 1;
     }
     return list;
 }
@@ -111,7 +113,7 @@ static void choose_nodes(struct planner *p)
         const struct rollout_node *n = &p->s->nodes[i];
         const struct view_node *vn = p->seen[i];
         bool is_free = n->step == 0 && n->move.phase == MOVE_NONE && vn->is_reachable &&
-                       !vn->is_cordoned && vn->op.state != OP_OPEN && is_in_reach(p, n);
+                       !planner_is_barred(p, vn) && vn->op.state != OP_OPEN && is_in_reach(p, n);
         if (!is_free)
             continue;
         choose(p, i);
@@ -121,13 +123,15 @@ static void choose_nodes(struct planner *p)
     assert(c.n_chosen <= n_wanted(p) || c.n_chosen <= c.n_done + c.n_left_out);
 }
 
-/* The old version has to be where the step does not reach yet. */
+/* The old version has to be where the step does not reach yet; what a replaced rollout brought
+ * serves on there, and goes straight to the new one. */
 static void repair_rest(struct planner *p)
 {
     int64_t from = p->v->rollout->from;
     for (int i = 0; i < p->s->n_nodes && from != 0; i++) {
         struct rollout_node *n = &p->s->nodes[i];
-        bool is_rest = n->step == 0 && n->move.phase == MOVE_NONE && !p->seen[i]->is_cordoned;
+        bool is_rest = n->step == 0 && n->move.phase == MOVE_NONE && !p->seen[i]->is_cordoned &&
+                       (n->base == 0 || p->seen[i]->seen.n_ready == 0);
         if (is_rest && p->seen[i]->op.state != OP_OPEN && planner_is_odd(p, i, from))
             move_begin(&n->move, from, false, p->v->now_ms);
     }
@@ -139,15 +143,21 @@ static bool is_applied(const struct planner *p)
     planner_count(p, &c);
     if (c.n_done + c.n_left_out != c.n_chosen)
         return false;
-    /* A promoted step does not wait for nodes that are not there. */
-    return c.n_chosen >= n_wanted(p) || (is_waived(p) && c.n_free_rest == 0);
+    bool is_way_back = planner_is_way_back(p);
+    if (is_way_back && c.n_done == 0 && p->s->n_nodes > 0)
+        return false;
+    /* A promoted step does not wait for nodes that are not there, nor does a way back for those
+     * that shall serve nothing. */
+    bool is_rest_out = is_way_back && c.n_unreachable_rest == 0;
+    return c.n_chosen >= n_wanted(p) || ((is_waived(p) || is_rest_out) && c.n_free_rest == 0);
 }
 
 static void miss_deadline(struct planner *p)
 {
     struct counts c;
     planner_count(p, &c);
-    bool lacks_nodes = c.n_done + c.n_left_out == c.n_chosen && c.n_free_rest == 0;
+    bool lacks_nodes =
+        c.n_done + c.n_left_out == c.n_chosen && c.n_free_rest == 0 && !planner_is_way_back(p);
     int n_gone = c.n_unreachable_rest;
     if (lacks_nodes && n_gone > 0)
         planner_pause(p, PAUSE_UNREACHABLE,
@@ -352,7 +362,8 @@ static void end_step(struct planner *p)
         return;
     }
     /* What nobody serves has proven nothing: its nodes were deleted, or passed over. */
-    if (p->s->step == p->s->n_steps && c.n_done == 0) {
+    bool is_empty = c.n_done == 0 && !(planner_is_way_back(p) && p->s->n_nodes == 0);
+    if (p->s->step == p->s->n_steps && is_empty) {
         planner_fail(p, PAUSE_UNREACHABLE, ROLLOUT_FAULT_INFRASTRUCTURE,
                      "no node serves the new version");
         return;

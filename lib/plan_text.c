@@ -60,8 +60,9 @@ static const char *node_text(struct planner *p)
 
 static int find_node(const struct planner *p, bool (*is_it)(const struct view_node *))
 {
+    bool is_way_back = planner_is_way_back(p) && count_done(p) == 0;
     for (int i = 0; i < p->s->n_nodes; i++) {
-        bool is_open = !p->s->nodes[i].is_left_out && !p->s->nodes[i].is_back;
+        bool is_open = (!p->s->nodes[i].is_left_out || is_way_back) && !p->s->nodes[i].is_back;
         if (is_open && is_it(p->seen[i]))
             return i;
     }
@@ -78,12 +79,26 @@ static bool is_cordoned(const struct view_node *vn)
     return vn->is_cordoned;
 }
 
+/* What failed on a way back, which goes on trying; "" for others. */
+static const char *failures_text(struct planner *p)
+{
+    int n = p->s->n_rollback_failures;
+    if (n == 0 || !(planner_is_rolling_back(p) || planner_is_way_back(p)))
+        return "";
+    return arena_printf(p->a, " (%d attempt%s failed, it keeps trying)", n, n == 1 ? "" : "s");
+}
+
 /* True if a node is why it stands, with what would help. */
 static bool explain_missing_node(struct planner *p)
 {
     int gone = find_node(p, is_gone);
-    int cordoned = find_node(p, is_cordoned);
-    if (gone >= 0)
+    int cordoned = planner_is_way_back(p) ? -1 : find_node(p, is_cordoned);
+    if (gone >= 0 && p->seen[gone]->owner_epoch != 0)
+        say(p->s->unblock, arena_printf(p->a,
+                                        "node %.100s is owned by another registry, epoch %" PRId64
+                                        ": stop that one and restart this one, or delete the node",
+                                        p->s->nodes[gone].name, p->seen[gone]->owner_epoch));
+    else if (gone >= 0)
         say(p->s->unblock,
             arena_printf(p->a, "node %.100s cannot be reached%s: bring it back, or delete it",
                          p->s->nodes[gone].name,
@@ -113,9 +128,9 @@ static void explain_apply(struct planner *p)
     if (step->wave != NULL)
         wave = arena_printf(p->a, " (wave %.40s)", step->wave[0] ? step->wave : "without label");
     say(s->waiting,
-        arena_printf(p->a, "step %d/%d%s: version %" PRId64 " on %d of %d nodes%s%s", s->step,
+        arena_printf(p->a, "step %d/%d%s: version %" PRId64 " on %d of %d nodes%s%s%s", s->step,
                      s->n_steps, wave, p->v->rollout->to, count_done(p), step->n_nodes,
-                     at_time(p, "since", step->started_ms), work_text(p)));
+                     at_time(p, "since", step->started_ms), failures_text(p), work_text(p)));
     if (!explain_missing_node(p) && p->is_held_by_limit)
         say(s->unblock,
             arena_printf(p->a, "%d of at most %d nodes of the environment are unavailable",
@@ -221,12 +236,10 @@ static const char *const unblocks[PAUSE_REASON_COUNT + 1] = {
     [PAUSE_DEADLINE] = "mreg rollout resume %s for another try, or abort to roll back",
     [PAUSE_FREEZE] = "it goes on when the freeze ends; abort %s rolls back",
     [PAUSE_STOP] = "it goes on when the stop is lifted; abort %s rolls back",
-    [PAUSE_FAILURE_BUDGET] = "failures leave the window by themselves; an operator resumes %s with "
-                             "--lift failure-budget",
-    [PAUSE_DEPENDENCY] = "it goes on when the other one is live; an operator resumes %s with "
-                         "--lift dependency",
-    [PAUSE_CAPACITY] = "more nodes, or less traffic; an operator resumes %s with --lift "
-                       "capacity",
+    [PAUSE_FAILURE_BUDGET] = "failures leave the window by themselves; an approver passes over "
+                             "them: mreg rollout override %s budget --reason WHY",
+    [PAUSE_DEPENDENCY] = "it goes on when the other one is live; an approver passes over it: mreg "
+                         "rollout override %s dependency --reason WHY",
     [PAUSE_APPROVAL] = "somebody other than the asker: mreg rollout approve %s",
     [PAUSE_REASON_COUNT] = "it begins by itself after the others; mreg rollout abort %s takes it "
                            "out",
@@ -284,14 +297,9 @@ static void explain_back(struct planner *p)
     struct rollout_status *s = p->s;
     int n_left = 0;
     for (int i = 0; i < s->n_nodes; i++)
-        n_left += s->nodes[i].step > 0 && !s->nodes[i].is_back;
-    const char *failures =
-        s->n_rollback_failures > 0
-            ? arena_printf(p->a, " (%d attempt%s failed, it keeps trying)", s->n_rollback_failures,
-                           s->n_rollback_failures == 1 ? "" : "s")
-            : "";
+        n_left += (s->nodes[i].step > 0 || s->nodes[i].base != 0) && !s->nodes[i].is_back;
     say(s->waiting, arena_printf(p->a, "rolling back: %d node%s to go%s%s", n_left,
-                                 n_left == 1 ? "" : "s", failures, node_text(p)));
+                                 n_left == 1 ? "" : "s", failures_text(p), node_text(p)));
     if (!explain_missing_node(p) && s->phase == ROLLOUT_ROLLBACK_STUCK)
         say(s->unblock, arena_printf(p->a,
                                      "somebody repairs the node, or mreg rollout halt %s leaves "
@@ -308,7 +316,7 @@ static void explain_rest(struct planner *p)
         return;
     if (s->is_halting || s->phase == ROLLOUT_FINALIZING)
         say(s->unblock, "it goes on by itself");
-    else if (planner_is_rolling_back(p))
+    else if (planner_is_rolling_back(p) || planner_is_way_back(p))
         say(s->unblock, arena_printf(p->a,
                                      "it goes on by itself; mreg rollout halt %s leaves everything "
                                      "as it is",
@@ -327,8 +335,8 @@ void planner_explain(struct planner *p)
     s->waiting[0] = '\0';
     s->unblock[0] = '\0';
     if (s->is_halting)
-        say(s->waiting,
-            arena_printf(p->a, "halting: operations that were begun end; %.200s", s->cause));
+        say(s->waiting, arena_printf(p->a, "%s: operations that were begun end; %.200s",
+                                     s->is_replaced ? "giving way" : "halting", s->cause));
     else if (s->phase == ROLLOUT_PAUSED && s->n_pauses > 0)
         explain_pause(p);
     else if (s->phase == ROLLOUT_RUNNING && s->step > 0)

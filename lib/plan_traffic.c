@@ -224,7 +224,8 @@ static void set_weights(struct planner *p)
 void planner_traffic(struct planner *p)
 {
     const struct view *v = p->v;
-    bool is_ours = v->rollout != NULL || v->live != 0;
+    /* With nothing live the shares are somebody else's, but for taking away what mreg brought. */
+    bool is_ours = v->rollout != NULL || v->live != 0 || p->wants_routes;
     p->s->weight_bp = -1;
     if (!v->has_router || !is_ours)
         return;

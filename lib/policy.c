@@ -14,11 +14,6 @@ const char *const choice_names[] = {"pause", "ignore", "promote", "rollback", NU
 const char *const residency_names[] = {"swap", "both", NULL};
 const char *const queue_names[] = {"coalesce", "replace", "reject", "queue", NULL};
 
-const char *strategy_name(enum strategy_kind s)
-{
-    return strategy_names[s];
-}
-
 const char *gate_name(enum gate_kind g)
 {
     return gate_kind_names[g];

@@ -126,7 +126,6 @@ struct policy {
     int n_text_bytes;
 };
 
-const char *strategy_name(enum strategy_kind s);
 const char *gate_name(enum gate_kind g);
 /* The name of a gate: its own, or that of its kind. Borrowed from g. */
 const char *policy_gate_name(const struct policy_gate *g);
@@ -154,8 +153,6 @@ MUST_USE int policy_parse(const json_t *j, const char *at, struct policy *out, s
 MUST_USE int policy_read(const char *text, struct policy *out, struct err *e);
 /* The whole policy as JSON; caller owns one reference. policy_parse gives the same policy back. */
 json_t *policy_json(const struct policy *p);
-/* Appends the canonical JSON of the whole policy. */
-MUST_USE int policy_write(const struct policy *p, struct buf *out, struct err *e);
 /* What a rollout of kind "rollback" uses of a policy: rolling without bake, health only. */
 void policy_for_rollback(struct policy *p);
 

@@ -292,9 +292,3 @@ json_t *policy_json(const struct policy *p)
     }
     return j;
 }
-
-int policy_write(const struct policy *p, struct buf *out, struct err *e)
-{
-    json_t *j CLEANUP(json_decref_ptr) = policy_json(p);
-    return json_canonical(j, out, e);
-}

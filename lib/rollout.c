@@ -17,12 +17,13 @@ const char *const node_state_names[NODE_STATE_COUNT] = {
     "old",      "waiting", "placing",  "switching", "loading", "observing",   "golden",
     "draining", "routing", "left-out", "serving",   "failed",  "unreachable", "rolling-back"};
 const char *const pause_reason_names[PAUSE_REASON_COUNT] = {
-    "user",   "gate", "inconclusive",   "no-data",    "unreachable", "deadline", "metrics-error",
-    "freeze", "stop", "failure-budget", "dependency", "capacity",    "approval"};
+    "user",          "gate",   "inconclusive", "no-data",        "unreachable", "deadline",
+    "metrics-error", "freeze", "stop",         "failure-budget", "dependency",  "approval"};
 const char *const rollout_fault_names[ROLLOUT_FAULT_COUNT] = {"none", "version", "infrastructure",
                                                               "user"};
-static const char *const verb_names[] = {"pause",   "resume", "promote", "promote-full", "abort",
-                                         "approve", "reject", "halt",    "extend",       NULL};
+static const char *const verb_names[] = {"pause",  "resume",    "promote", "promote-full",
+                                         "abort",  "approve",   "reject",  "halt",
+                                         "extend", "supersede", NULL};
 
 #define BIT(x) (1U << (x))
 
@@ -33,8 +34,9 @@ static const unsigned phase_moves[ROLLOUT_PHASE_COUNT] = {
     [ROLLOUT_QUEUED] = BIT(ROLLOUT_RUNNING) | BIT(ROLLOUT_REJECTED) | BIT(ROLLOUT_CANCELLED) |
                        BIT(ROLLOUT_SUPERSEDED),
     [ROLLOUT_RUNNING] = BIT(ROLLOUT_PAUSED) | BIT(ROLLOUT_FINALIZING) | BIT(ROLLOUT_ROLLING_BACK) |
-                        BIT(ROLLOUT_HALTED),
-    [ROLLOUT_PAUSED] = BIT(ROLLOUT_RUNNING) | BIT(ROLLOUT_ROLLING_BACK) | BIT(ROLLOUT_HALTED),
+                        BIT(ROLLOUT_HALTED) | BIT(ROLLOUT_SUPERSEDED),
+    [ROLLOUT_PAUSED] = BIT(ROLLOUT_RUNNING) | BIT(ROLLOUT_ROLLING_BACK) | BIT(ROLLOUT_HALTED) |
+                       BIT(ROLLOUT_SUPERSEDED),
     [ROLLOUT_FINALIZING] = BIT(ROLLOUT_SUCCEEDED) | BIT(ROLLOUT_ROLLING_BACK) | BIT(ROLLOUT_HALTED),
     [ROLLOUT_ROLLING_BACK] =
         BIT(ROLLOUT_ROLLED_BACK) | BIT(ROLLOUT_ROLLBACK_STUCK) | BIT(ROLLOUT_HALTED),
@@ -197,7 +199,8 @@ int rollout_command_check(const struct rollout_status *s, enum command_verb verb
         return err_set(e, ERR_CONFLICT, "the rollout stands at step %d, not %lld", s->step,
                        (long long)expected_step);
     if (s->is_halting)
-        return err_set(e, ERR_CONFLICT, "the rollout is being halted: %s", s->cause);
+        return err_set(e, ERR_CONFLICT, "the rollout is being %s: %s",
+                       s->is_replaced ? "replaced" : "halted", s->cause);
     if (verb == COMMAND_RESUME && is_held_from_outside(s))
         return err_set(e, ERR_CONFLICT, "a resume does not end this: %s; %s", s->waiting,
                        s->unblock);

@@ -29,7 +29,7 @@ enum rollout_phase {
     ROLLOUT_HALTED,
     ROLLOUT_REJECTED,
     ROLLOUT_CANCELLED,
-    ROLLOUT_SUPERSEDED, /* a newer one took its place before it touched anything */
+    ROLLOUT_SUPERSEDED, /* a newer one took its place, where it stood */
     ROLLOUT_PHASE_COUNT
 };
 enum step_phase {
@@ -70,7 +70,6 @@ enum pause_reason {
     PAUSE_STOP,           /* stop-the-line */
     PAUSE_FAILURE_BUDGET, /* too many rollouts of the environment failed */
     PAUSE_DEPENDENCY,     /* something else has to be live first */
-    PAUSE_CAPACITY,       /* the nodes could not carry the traffic */
     PAUSE_APPROVAL,       /* people have to agree to the step */
     PAUSE_REASON_COUNT
 };
@@ -96,9 +95,10 @@ enum command_verb {
     COMMAND_PROMOTE_FULL,
     COMMAND_ABORT,
     COMMAND_APPROVE,
-    COMMAND_REJECT, /* of an approver: as abort */
-    COMMAND_HALT,   /* abort without touching anything */
-    COMMAND_EXTEND, /* bake longer, by arg milliseconds */
+    COMMAND_REJECT,    /* of an approver: as abort */
+    COMMAND_HALT,      /* abort without touching anything */
+    COMMAND_EXTEND,    /* bake longer, by arg milliseconds */
+    COMMAND_SUPERSEDE, /* a newer rollout takes its place where it stands; never by people */
     COMMAND_VERB_COUNT
 };
 const char *command_verb_name(enum command_verb v);
@@ -186,7 +186,8 @@ struct rollout_node {
     int step;             /* the step (from 1) in which it got the new version; 0: not chosen */
     int rank;             /* place in the order of choice, from 1 */
     int order;            /* in which nodes were chosen, from 1 */
-    bool is_touched;      /* its files were or may have been switched to the new version */
+    int64_t base;         /* what a rollout that was replaced brought here; 0: none did */
+    bool is_touched;      /* its files are, or may be, other ones than those of the old version */
     bool is_done;         /* it serves the new version */
     bool has_failed;      /* the new version failed here */
     bool is_returning;    /* its move goes back to the old version */
@@ -220,6 +221,7 @@ struct rollout_status {
     int64_t anew_ms; /* somebody let it go on after a verdict: it is judged anew since; 0: never */
     bool promotes_full;
     bool is_halting;   /* ends as it is as soon as no operation is open */
+    bool is_replaced;  /* that end is no halt: a newer rollout goes on from there */
     int64_t repair_ms; /* without a rollout: when a repair began last */
     int n_chosen;
     int n_rollback_failures;

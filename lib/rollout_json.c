@@ -24,6 +24,7 @@ static const struct field status_fields[] = {
     FIELD_OF(FIELD_INT64, struct rollout_status, waived),
     FIELD_OF(FIELD_BOOL, struct rollout_status, promotes_full),
     FIELD_OF(FIELD_BOOL, struct rollout_status, is_halting),
+    FIELD_OF(FIELD_BOOL, struct rollout_status, is_replaced),
     FIELD_OF(FIELD_INT64, struct rollout_status, repair_ms),
     FIELD_OF(FIELD_INT, struct rollout_status, n_chosen),
     FIELD_OF(FIELD_INT, struct rollout_status, n_rollback_failures),
@@ -72,15 +73,18 @@ static const struct field step_fields[] = {
     FIELD_ENUM(struct rollout_step, verdict, verdict_names),
     FIELD_OF(FIELD_BOOL, struct rollout_step, is_promoted),
 };
-static const struct field gate_fields[] = {
+/* What a gate is comes first; what was found follows, in gate_result_fields. */
+#define N_GATE_OWN 3
+static const struct field gate_fields[N_GATE_OWN + N_GATE_RESULT_FIELDS] = {
     FIELD_ENUM(struct gate_result, kind, gate_kind_names),
+    FIELD_OF(FIELD_STR, struct gate_result, name),
+    FIELD_OF(FIELD_BOOL, struct gate_result, is_report_only),
     FIELD_ENUM(struct gate_result, verdict, verdict_names),
     FIELD_OF(FIELD_INT64, struct gate_result, n_requests),
     FIELD_OF(FIELD_INT64, struct gate_result, n_failures),
     FIELD_OF(FIELD_INT64, struct gate_result, value),
     FIELD_OF(FIELD_INT64, struct gate_result, limit),
     FIELD_OF(FIELD_INT64, struct gate_result, n_missing),
-    FIELD_OF(FIELD_STR, struct gate_result, name),
     FIELD_OF(FIELD_INT64, struct gate_result, n_base_requests),
     FIELD_OF(FIELD_INT64, struct gate_result, n_base_failures),
     FIELD_OF(FIELD_INT64, struct gate_result, log_e_milli),
@@ -89,10 +93,10 @@ static const struct field gate_fields[] = {
     FIELD_OF(FIELD_INT64, struct gate_result, log_pass_at_milli),
     FIELD_OF(FIELD_INT64, struct gate_result, n_to_fail),
     FIELD_OF(FIELD_INT64, struct gate_result, phi_milli),
-    FIELD_OF(FIELD_BOOL, struct gate_result, is_report_only),
     FIELD_OF(FIELD_INT64, struct gate_result, since_ms),
     FIELD_OF(FIELD_TEXT, struct gate_result, cause),
 };
+const struct field *const gate_result_fields = gate_fields + N_GATE_OWN;
 static const struct field node_fields[] = {
     FIELD_OF(FIELD_INT64, struct rollout_node, node_id),
     FIELD_OF(FIELD_STR, struct rollout_node, name),
@@ -100,6 +104,7 @@ static const struct field node_fields[] = {
     FIELD_OF(FIELD_INT, struct rollout_node, step),
     FIELD_OF(FIELD_INT, struct rollout_node, rank),
     FIELD_OF(FIELD_INT, struct rollout_node, order),
+    FIELD_OF(FIELD_INT64, struct rollout_node, base),
     FIELD_OF(FIELD_BOOL, struct rollout_node, is_touched),
     FIELD_OF(FIELD_BOOL, struct rollout_node, is_done),
     FIELD_OF(FIELD_BOOL, struct rollout_node, has_failed),

@@ -5,6 +5,7 @@
 #ifndef MREG_ROLLOUT_NAMES_H
 #define MREG_ROLLOUT_NAMES_H
 
+#include "fields.h"
 #include "rollout.h"
 
 extern const char *const rollout_phase_names[ROLLOUT_PHASE_COUNT];
@@ -20,5 +21,9 @@ extern const char *const residency_names[];
 extern const char *const queue_names[];
 extern const char *const gate_kind_names[GATE_KIND_COUNT];
 extern const char *const move_phase_names[MOVE_PHASE_COUNT];
+
+/* The fields of struct gate_result that say what was found, not what the gate is. */
+#define N_GATE_RESULT_FIELDS 16
+extern const struct field *const gate_result_fields;
 
 #endif

@@ -15,11 +15,6 @@
 
 static const char *const drivers[] = {"haproxy", "nginx", NULL};
 
-const char *const *routing_drivers(void)
-{
-    return drivers;
-}
-
 bool routing_name_ok(const char *name)
 {
     static const char allowed[] =

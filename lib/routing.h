@@ -24,8 +24,6 @@ struct router_config {
     const char *server_label; /* label whose value is a node's name there; "" or NULL: its name */
 };
 
-/* NULL-terminated, for errors and did-you-mean. */
-const char *const *routing_drivers(void);
 /* ERR_INVALID with a pointer ("/address") unless such a router can be spoken to. Looks at texts
  * only. */
 MUST_USE int routing_check(const struct router_config *config, struct err *e);

@@ -65,30 +65,6 @@ void seq_settings_of(const struct policy_gate *gate, struct seq_settings *out)
     out->alpha_ppm = gate->alpha_ppm;
 }
 
-static int check_range(const char *pointer, int64_t v, int64_t lo, int64_t hi, struct err *e)
-{
-    if (v >= lo && v <= hi)
-        return ERR_OK;
-    return err_at(e, ERR_INVALID, pointer, "must be from %g to %g", (double)lo / PPM,
-                  (double)hi / PPM);
-}
-
-int seq_settings_check(const struct seq_settings *s, struct err *e)
-{
-    int rc = check_range("/ratio", s->ratio_ppm, 1000000, 100000000, e);
-    if (rc == ERR_OK)
-        rc = check_range("/floor", s->floor_ppm, 1, MOST_FLOOR_PPM, e);
-    if (rc == ERR_OK)
-        rc = check_range("/max", s->max_ppm, 1, MOST_MAX_PPM, e);
-    if (rc == ERR_OK)
-        rc = check_range("/alpha", s->alpha_ppm, 1, 500000, e);
-    if (rc == ERR_OK)
-        rc = check_range("/alpha_floor", s->alpha_floor_ppm, 1, 500000, e);
-    if (rc == ERR_OK)
-        rc = check_range("/beta", s->beta_ppm, 1, 500000, e);
-    return rc;
-}
-
 void seq_init(struct seq_state *st, const struct seq_prior *prior)
 {
     memset(st, 0, sizeof *st);

@@ -90,9 +90,6 @@ void seq_settings_errors(struct seq_settings *s);
 void seq_settings_slow(struct seq_settings *s);
 /* Those of a gate of kind *_RATIO (borrowed). */
 void seq_settings_of(const struct policy_gate *gate, struct seq_settings *out);
-/* Whether the settings make sense (1 <= ratio <= 100, 0 < floor < 1, 0 < max < 1, levels within
- * 0.000001..0.5). ERR_INVALID with the member at fault. */
-MUST_USE int seq_settings_check(const struct seq_settings *s, struct err *e);
 
 /* Begins with what is known before (copied; NULL: nothing). */
 void seq_init(struct seq_state *st, const struct seq_prior *prior);

@@ -45,6 +45,19 @@ bool utf8_ok(const char *p, size_t n)
     return true;
 }
 
+size_t utf8_plain(const char *p, size_t n)
+{
+    size_t at = 0;
+    while (at < n) {
+        uint32_t code = 0;
+        size_t len = utf8_next(p + at, n - at, &code);
+        if (len == 0 || utf8_is_control(code))
+            return at;
+        at += len;
+    }
+    return n;
+}
+
 bool utf8_is_control(uint32_t code)
 {
     return code < 0x20 || (code >= 0x7F && code < 0xA0);

@@ -14,6 +14,9 @@
 size_t utf8_next(const char *p, size_t n, uint32_t *code);
 /* True if all n bytes (borrowed) are well-formed UTF-8. */
 bool utf8_ok(const char *p, size_t n);
+/* Bytes before the first control character or ill-formed sequence in n bytes (borrowed); n: neither
+ * is there. */
+size_t utf8_plain(const char *p, size_t n);
 /* True for the code points that names refuse: U+0000..U+001F and U+007F..U+009F. */
 bool utf8_is_control(uint32_t code);
 

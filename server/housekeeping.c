@@ -11,8 +11,10 @@
 
 #include "auth.h"
 #include "blob.h"
+#include "clock.h"
 #include "db_access.h"
 #include "log.h"
+#include "thread.h"
 
 #define TICK_MS 500
 #define MINUTE_MS INT64_C(60000)
@@ -32,13 +34,6 @@ struct housekeeping {
     char probe_fault[160];  /* "": the last one succeeded */
 };
 
-static int64_t wall_ms(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_REALTIME, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
 static void report(const char *duty, int rc, const struct err *e)
 {
     if (rc)
@@ -55,8 +50,8 @@ static void hourly(struct housekeeping *h)
 {
     struct err e = {0};
     int64_t n = 0;
-    report("purge-replies", idempotency_purge(h->idempotency, wall_ms(), &e), &e);
-    int rc = blobs_sweep(h->app->blobs, wall_ms(), &n, &e);
+    report("purge-replies", idempotency_purge(h->idempotency, clock_wall_ms(), &e), &e);
+    int rc = blobs_sweep(h->app->blobs, clock_wall_ms(), &n, &e);
     report("sweep-uploads", rc, &e);
     if (!rc && n > 0)
         log_line(LOG_INFO, "sweep-uploads", "%lld leftovers of uploads removed", (long long)n);
@@ -75,7 +70,7 @@ static void probe(struct housekeeping *h)
     pthread_mutex_lock(&h->lock);
     bool is_wanted = h->is_probe_wanted;
     h->is_probe_wanted = false;
-    h->probe_since_ms = is_wanted ? wall_ms() : 0;
+    h->probe_since_ms = is_wanted ? clock_wall_ms() : 0;
     pthread_mutex_unlock(&h->lock);
     if (!is_wanted)
         return;
@@ -91,11 +86,7 @@ static void probe(struct housekeeping *h)
 /* Sleeps a tick; true when it is time to stop. */
 static bool wait_tick(struct housekeeping *h)
 {
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_nsec += TICK_MS * 1000000;
-    until.tv_sec += until.tv_nsec / 1000000000;
-    until.tv_nsec %= 1000000000;
+    struct timespec until = clock_in(TICK_MS);
     pthread_mutex_lock(&h->lock);
     if (!h->is_stopping)
         pthread_cond_timedwait(&h->stop_asked, &h->lock, &until);
@@ -107,10 +98,10 @@ static bool wait_tick(struct housekeeping *h)
 static void *run(void *ctx)
 {
     struct housekeeping *h = ctx;
-    int64_t minute_ms = wall_ms();
+    int64_t minute_ms = clock_wall_ms();
     int64_t hour_ms = 0;
     do {
-        int64_t now_ms = wall_ms();
+        int64_t now_ms = clock_wall_ms();
         if (now_ms - hour_ms >= HOUR_MS || now_ms < hour_ms) {
             hourly(h);
             hour_ms = now_ms;
@@ -132,11 +123,7 @@ int housekeeping_start(struct app *app, struct idempotency *idempotency, struct 
     h->app = app;
     h->idempotency = idempotency;
     pthread_mutex_init(&h->lock, NULL);
-    pthread_condattr_t attributes;
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&h->stop_asked, &attributes);
-    pthread_condattr_destroy(&attributes);
+    thread_cond_init(&h->stop_asked);
     if (pthread_create(&h->thread, NULL, run, h) != 0) {
         free(h);
         return err_set(e, ERR_INTERNAL, "no thread for housekeeping");
@@ -163,7 +150,7 @@ bool housekeeping_can_write(struct housekeeping *h, struct buf *why)
 {
     struct store_stats stats = {0};
     store_get_stats(h->app->store, &stats);
-    int64_t now_ms = wall_ms();
+    int64_t now_ms = clock_wall_ms();
     bool is_fresh = now_ms - stats.last_write_ok_ms < FRESH_MS;
     pthread_mutex_lock(&h->lock);
     bool is_stuck = h->probe_since_ms && now_ms - h->probe_since_ms > PROBE_LIMIT_MS;

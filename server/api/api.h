@@ -22,6 +22,7 @@ extern const struct route api_webhooks_routes[];
 extern const struct route api_session_routes[];
 extern const struct route api_oidc_routes[];
 extern const struct route api_storage_routes[];
+extern const struct route api_settings_routes[];
 extern const struct route api_summary_routes[];
 
 /* All of them, for router_new; ends with NULL. */

@@ -148,7 +148,7 @@ static int read_expiry(const json_t *body, int64_t now_ms, int64_t *expires_ms, 
     return 0;
 }
 
-static int read_grant(const struct request *rq, struct auth_grant *g, struct err *e)
+static int read_grant(struct request *rq, struct auth_grant *g, struct err *e)
 {
     static const char *const known[] = {"name",   "role",        "models", "expires",
                                         "reason", "environment", "root",   NULL};
@@ -165,7 +165,7 @@ static int read_grant(const struct request *rq, struct auth_grant *g, struct err
     if (!rc)
         rc = json_opt_str(rq->json, "", "root", sizeof rq->caller.root - 1, &g->root, e);
     if (!rc)
-        rc = json_opt_str(rq->json, "", "reason", 1000, &g->reason, e);
+        rc = request_reason(rq, &g->reason, e);
     if (!rc)
         rc = read_expiry(rq->json, rq->now_ms, &g->expires_ms, e);
     if (!g->models)
@@ -204,9 +204,7 @@ static int create_token(struct request *rq, struct reply *rp, struct err *e)
 static int delete_token(struct request *rq, struct reply *rp, struct err *e)
 {
     const char *reason = NULL;
-    int rc = request_query(rq, "reason", &reason, e);
-    if (!rc && reason && strlen(reason) > 1000)
-        rc = err_set(e, ERR_INVALID, "reason has more than 1000 bytes");
+    int rc = request_reason(rq, &reason, e);
     if (!rc)
         rc = auth_revoke(rq->app->auth, rq->params[0], rq->caller.actor, reason, e);
     if (!rc)

@@ -17,7 +17,7 @@ static int read_verb(struct request *rq, enum command_verb *verb, struct err *e)
     const char *text, *near;
     int rc = json_get_str(rq->json, "", "verb", 32, &text, e);
 
-    if (rc != ERR_OK || command_verb_by_name(text, verb))
+    if (rc != ERR_OK || (command_verb_by_name(text, verb) && *verb != COMMAND_SUPERSEDE))
         return rc;
     near = json_nearest(text, command_verb_names());
     if (near != NULL)
@@ -79,6 +79,21 @@ static int read_order(struct request *rq, struct rollout_order *order, struct er
     return rc;
 }
 
+/* What an approver has to do: votes, and a resume that passes over what holds from outside. */
+static int check_may(struct request *rq, const struct rollout_order *order, struct err *e)
+{
+    bool is_vote = order->verb == COMMAND_APPROVE || order->verb == COMMAND_REJECT;
+    bool passes_over = false;
+
+    for (int i = 0; i < PAUSE_REASON_COUNT && order->verb == COMMAND_RESUME; i++)
+        passes_over = passes_over ||
+                      ((order->arg & PAUSE_BIT(i)) != 0 && !pause_is_lifted((enum pause_reason)i));
+    if ((!is_vote && !passes_over) || rq->caller.may[PERM_APPROVE])
+        return ERR_OK;
+    return err_set(e, ERR_FORBIDDEN, "to %s needs the role approver or admin",
+                   is_vote ? command_verb_name(order->verb) : "lift a pause whose cause goes on");
+}
+
 static int check_visible(struct request *rq, const char *id, struct err *e)
 {
     struct look l CLEANUP(look_end) = {0};
@@ -92,13 +107,10 @@ int api_rollout_command(struct request *rq, struct reply *rp, struct err *e)
 {
     struct rollout_order order = {.id = rq->params[0]};
     struct fleet_change c;
-    bool is_vote;
     int rc = read_order(rq, &order, e);
 
-    is_vote = order.verb == COMMAND_APPROVE || order.verb == COMMAND_REJECT;
-    if (rc == ERR_OK && is_vote && !rq->caller.may[PERM_APPROVE])
-        return err_set(e, ERR_FORBIDDEN, "to %s needs the role approver or admin",
-                       command_verb_name(order.verb));
+    if (rc == ERR_OK)
+        rc = check_may(rq, &order, e);
     if (rc == ERR_OK)
         rc = fleet_change_begin(rq, &c, e);
     if (rc == ERR_OK)
@@ -164,11 +176,9 @@ int api_rollout_override(struct request *rq, struct reply *rp, struct err *e)
 
 /* --- approvals -------------------------------------------------------------------------------- */
 
-static void write_approval(struct request *rq, struct jsonw *w, const struct rollout_look *r,
-                           const struct approval_need *need)
+static void write_approval(struct jsonw *w, const struct rollout_look *r,
+                           const struct approval_need *need, bool may)
 {
-    bool may = rq->caller.may[PERM_APPROVE] && strcmp(rq->caller.actor, r->record.actor) != 0;
-
     jsonw_object(w, NULL);
     jsonw_str(w, "rollout", r->record.id);
     jsonw_str(w, "model", r->record.model);
@@ -183,10 +193,8 @@ static void write_approval(struct request *rq, struct jsonw *w, const struct rol
     jsonw_int(w, "step", need->step);
     jsonw_int(w, "needed", need->n_needed);
     jsonw_array(w, "given");
-    for (int i = 0; i < need->n_given; i++) {
+    for (int i = 0; i < need->n_given; i++)
         jsonw_str(w, NULL, need->given[i]);
-        may = may && strcmp(need->given[i], rq->caller.actor) != 0;
-    }
     jsonw_end(w);
     jsonw_bool(w, "may_approve", may);
     jsonw_end(w);
@@ -197,12 +205,16 @@ static int write_waiting(struct request *rq, struct look *l, struct jsonw *w, co
 {
     struct approval_need need;
     struct rollout_look r;
+    enum approval_may may = APPROVAL_OK;
     int rc = rollout_look_load(rq, l, id, &r, e);
 
     if (rc == ERR_OK)
         rc = fleet_approval_need(l->scope.db, &r.record, r.status, rq->arena, &need, e);
-    if (rc == ERR_OK && need.n_needed > need.n_given)
-        write_approval(rq, w, &r, &need);
+    if (rc != ERR_OK || need.n_needed <= need.n_given)
+        return rc;
+    rc = fleet_approval_may(l->scope.db, &r.record, &need, rq->caller.actor, rq->arena, &may, e);
+    if (rc == ERR_OK)
+        write_approval(w, &r, &need, rq->caller.may[PERM_APPROVE] && may == APPROVAL_OK);
     return rc;
 }
 

@@ -9,20 +9,12 @@
 #include "api.h"
 #include "controller.h"
 
-#define REASON_MAX_BYTES 1000
 #define MAX_POSITION 1000000
 
 int fleet_change_begin(struct request *rq, struct fleet_change *c, struct err *e)
 {
-    int rc;
-
     *c = (struct fleet_change){.actor = rq->caller.actor};
-    if (rq->route->body == BODY_JSON)
-        return read_reason(rq->json, &c->reason, e);
-    rc = request_query(rq, "reason", &c->reason, e);
-    if (rc == ERR_OK && c->reason != NULL && strlen(c->reason) > REASON_MAX_BYTES)
-        return err_set(e, ERR_INVALID, "reason must be at most %d bytes", REASON_MAX_BYTES);
-    return rc;
+    return request_reason(rq, &c->reason, e);
 }
 
 int read_object(const json_t *body, const char *key, const json_t **out, struct err *e)

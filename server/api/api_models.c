@@ -55,7 +55,7 @@ static int create_model(struct request *rq, struct reply *rp, struct err *e)
     if (rc == ERR_OK)
         rc = json_get_str(rq->json, "", "name", NAME_MAX_BYTES, &c.model, e);
     if (rc == ERR_OK)
-        rc = read_reason(rq->json, &c.reason, e);
+        rc = request_reason(rq, &c.reason, e);
     if (rc == ERR_OK)
         rc = read_edit(rq, &edit, e);
     if (rc == ERR_OK && name_check_model(c.model, e) != ERR_OK)

@@ -4,10 +4,10 @@
  * of the request.
  */
 #include <string.h>
-#include <time.h>
 
 #include "api_history.h"
 #include "api_nodes.h"
+#include "clock.h"
 #include "db_nodes.h"
 #include "place_report.h"
 #include "probe_report.h"
@@ -20,13 +20,6 @@ static int ask_fn(struct tx *tx, void *ctx, struct err *e)
 
     row->asked_ms = tx_now_ms(tx);
     return db_probe_ask(tx_db(tx), row, e);
-}
-
-static void pause_ms(int64_t ms)
-{
-    struct timespec t = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000};
-
-    nanosleep(&t, NULL);
 }
 
 /* The stored answer to a question that was asked at asked_ms or later; NULL: none yet. */
@@ -66,7 +59,7 @@ int node_probe(struct request *rq, const struct probe_ask *ask, json_t **out, st
         return rc;
     fleet_wake(rq);
     while (rc == ERR_OK && *out == NULL && left_ms > 0) {
-        pause_ms(PAUSE_MS);
+        clock_pause(PAUSE_MS);
         left_ms -= PAUSE_MS;
         rc = read_answer(rq, ask->node_id, row.asked_ms, out, e);
     }

@@ -10,6 +10,8 @@
 #include "place.h"
 #include "when.h"
 
+#define LEASE_END_MS 5000 /* nodes are not removed in the very moment */
+
 /* What it was last seen serving, of the models that the caller may see. */
 static int write_serving(struct request *rq, struct look *l, struct jsonw *w,
                          const struct node_row *v, struct err *e)
@@ -52,7 +54,9 @@ static void write_unmanaged(struct request *rq, struct jsonw *w, const struct no
     jsonw_end(w);
 }
 
-static void write_lease(struct jsonw *w, const struct node_row *v)
+/* One that ended long ago is kept because most nodes of the environment are silent at the same
+ * time. */
+static void write_lease(struct jsonw *w, const struct node_row *v, int64_t now_ms)
 {
     char text[WHEN_TEXT_BYTES];
 
@@ -63,6 +67,8 @@ static void write_lease(struct jsonw *w, const struct node_row *v)
     jsonw_str(w, "by", v->registered_by);
     jsonw_time(w, "renewed", v->renewed_ms);
     jsonw_time(w, "ends", v->renewed_ms + v->lease_ms);
+    if (now_ms > v->renewed_ms + v->lease_ms + LEASE_END_MS)
+        jsonw_bool(w, "held", true);
     jsonw_end(w);
 }
 
@@ -73,7 +79,7 @@ static void write_process(struct jsonw *w, const struct node_row *v)
     jsonw_time(w, "restarted", v->restarted_ms);
 }
 
-static void write_record(struct jsonw *w, const struct node_row *v)
+static void write_record(struct jsonw *w, const struct node_row *v, int64_t now_ms)
 {
     jsonw_str(w, "name", v->name);
     jsonw_str(w, "environment", v->env);
@@ -87,7 +93,7 @@ static void write_record(struct jsonw *w, const struct node_row *v)
         jsonw_str(w, "root", v->root);
     jsonw_raw(w, "labels", v->labels, strlen(v->labels));
     jsonw_time(w, "created", v->created_ms);
-    write_lease(w, v);
+    write_lease(w, v, now_ms);
     jsonw_bool(w, "reachable", v->is_reachable);
     jsonw_time(w, "since", v->since_ms);
     jsonw_time(w, "seen", v->seen_ms);
@@ -121,7 +127,7 @@ int write_node(struct request *rq, struct look *l, struct jsonw *w, const struct
     if (rc != ERR_OK)
         return rc;
     jsonw_object(w, NULL);
-    write_record(w, v);
+    write_record(w, v, rq->now_ms);
     if ((rc = write_node_cordon(rq, l, w, v, &work, e)) != ERR_OK ||
         (rc = write_serving(rq, l, w, v, e)) != ERR_OK ||
         (rc = write_node_drifts(rq, l, w, v, e)) != ERR_OK)

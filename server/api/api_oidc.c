@@ -12,8 +12,8 @@
 #include "api_session.h"
 #include "app.h"
 #include "config.h"
-#include "credentials.h"
 #include "history.h"
+#include "identify.h"
 #include "log.h"
 #include "oidc.h"
 #include "outbound.h"
@@ -29,7 +29,7 @@ static const char welcome[] = "<!doctype html><html lang=\"en\"><meta charset=\"
 
 static const char *ticket_name(const struct request *rq)
 {
-    return api_is_tls(rq) ? "__Host-mreg-oidc" : "mreg-oidc";
+    return identify_is_tls(rq) ? "__Host-mreg-oidc" : "mreg-oidc";
 }
 
 static void ticket_cookie(struct request *rq, struct reply *rp, const char *value, int64_t seconds)
@@ -37,7 +37,7 @@ static void ticket_cookie(struct request *rq, struct reply *rp, const char *valu
     reply_header(rp, "Set-Cookie",
                  arena_printf(rq->arena, "%s=%s; Path=/; HttpOnly; SameSite=Lax; Max-Age=%lld%s",
                               ticket_name(rq), value, (long long)seconds,
-                              api_is_tls(rq) ? "; Secure" : ""));
+                              identify_is_tls(rq) ? "; Secure" : ""));
 }
 
 static void go_to(struct reply *rp, const char *address)
@@ -60,7 +60,7 @@ static int redirect_of(struct request *rq, const char **out, struct err *e)
     n -= n && url[n - 1] == '/';
     *out = n ? arena_printf(rq->arena, "%.*s" API_OIDC_PATH "/callback", (int)n, url)
              : arena_printf(rq->arena, "%s://%s" API_OIDC_PATH "/callback",
-                            api_is_tls(rq) ? "https" : "http", host);
+                            identify_is_tls(rq) ? "https" : "http", host);
     return 0;
 }
 
@@ -162,7 +162,7 @@ static int admit(struct request *rq, const struct oidc_person *p, char id[32], s
 static int enter(struct request *rq, struct reply *rp, const char *id, struct err *e)
 {
     char secret[SESSION_SECRET_BYTES];
-    struct sessions s = api_sessions(rq->app);
+    struct sessions s = identify_sessions(rq);
     int rc = session_open(&s, id, rq->now_ms, secret, e);
     if (rc)
         return rc;

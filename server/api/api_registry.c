@@ -10,7 +10,6 @@
 
 #include "base64.h"
 
-#define REASON_MAX_BYTES 1000
 #define DESCRIPTION_MAX_BYTES 10000
 
 int look_begin(struct request *rq, struct look *l, struct err *e)
@@ -45,11 +44,6 @@ struct registry registry_of(const struct request *rq)
                              .domain = app->domain};
 }
 
-int read_reason(const json_t *body, const char **reason, struct err *e)
-{
-    return json_opt_str(body, "", "reason", REASON_MAX_BYTES, reason, e);
-}
-
 int read_description(const json_t *body, const char **text, struct err *e)
 {
     return json_opt_str(body, "", "description", DESCRIPTION_MAX_BYTES, text, e);
@@ -58,12 +52,7 @@ int read_description(const json_t *body, const char **text, struct err *e)
 static int read_change(struct request *rq, struct registry_change *c, struct err *e)
 {
     *c = (struct registry_change){.model = rq->params[0], .actor = rq->caller.actor};
-    if (rq->route->body == BODY_JSON)
-        return read_reason(rq->json, &c->reason, e);
-    int rc = request_query(rq, "reason", &c->reason, e);
-    if (rc == ERR_OK && c->reason && strlen(c->reason) > REASON_MAX_BYTES)
-        return err_set(e, ERR_INVALID, "reason must be at most %d bytes", REASON_MAX_BYTES);
-    return rc;
+    return request_reason(rq, &c->reason, e);
 }
 
 int change_begin(struct request *rq, struct registry_change *c, struct err *e)

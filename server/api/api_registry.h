@@ -28,8 +28,6 @@ MUST_USE int change_begin(struct request *rq, struct registry_change *c, struct 
 /* As above for {model}/{ref}: the number of the living version. */
 MUST_USE int change_begin_version(struct request *rq, struct registry_change *c, int64_t *number,
                                   struct err *e);
-/* "reason" of a body, at most 1000 bytes, or NULL. */
-MUST_USE int read_reason(const json_t *body, const char **reason, struct err *e);
 /* Optional description, at most 10,000 bytes, or NULL. */
 MUST_USE int read_description(const json_t *body, const char **text, struct err *e);
 

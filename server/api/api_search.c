@@ -82,24 +82,20 @@ static int search(struct db *db, const struct search_query *q, struct search_hit
     return rc;
 }
 
-static bool is_visible(const struct request *rq, const struct search_hit *hit)
+static bool may_see(const void *self, const char *model)
 {
-    const char *model = strcmp(hit->kind, "model") == 0 ? hit->name : hit->model;
-    return !model || registry_may_see(rq->caller.models, model);
+    const struct request *rq = self;
+    return registry_may_see(rq->caller.models, model);
 }
 
-static void write_hits(const struct request *rq, struct reply *rp, const struct search_hits *hits,
-                       int64_t limit)
+static void write_hits(struct reply *rp, const struct search_hits *hits, int64_t limit)
 {
     struct jsonw w;
     reply_json(rp, &w);
     jsonw_object(&w, NULL);
     jsonw_array(&w, "items");
-    for (size_t i = 0; i < hits->n && limit > 0; i++) {
+    for (size_t i = 0; i < hits->n && (int64_t)i < limit; i++) {
         const struct search_hit *hit = &hits->rows[i];
-        if (!is_visible(rq, hit))
-            continue;
-        limit--;
         jsonw_object(&w, NULL);
         jsonw_str(&w, "kind", hit->kind);
         jsonw_str(&w, "name", hit->name);
@@ -118,7 +114,7 @@ static void write_hits(const struct request *rq, struct reply *rp, const struct 
 int api_search(struct request *rq, struct reply *rp, struct err *e)
 {
     struct reader r CLEANUP(reader_end) = {0};
-    struct search_query q = {0};
+    struct search_query q = {.may_see = may_see, .self = rq};
     struct search_hits hits = {.arena = rq->arena};
     const char *text = NULL;
     const char *cursor = NULL;
@@ -134,6 +130,6 @@ int api_search(struct request *rq, struct reply *rp, struct err *e)
     if (!rc)
         rc = search(r.db, &q, &hits, e);
     if (!rc)
-        write_hits(rq, rp, &hits, q.limit);
+        write_hits(rp, &hits, q.limit);
     return rc;
 }

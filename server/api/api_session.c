@@ -9,31 +9,17 @@
 #include "api_session.h"
 #include "app.h"
 #include "config.h"
-#include "credentials.h"
 #include "db_account.h"
+#include "identify.h"
 #include "session.h"
 #include "user.h"
 
-struct sessions api_sessions(const struct app *app)
-{
-    return (struct sessions){app->store, app->auth, app->pepper};
-}
-
-bool api_is_tls(const struct request *rq)
-{
-    const char *scheme = request_header(rq, "X-Forwarded-Proto");
-    return scheme && strcmp(scheme, "https") == 0 &&
-           strcmp(config_text(rq->app->config, "server.proxy"), "declared") == 0;
-}
-
-/* Over TLS the name says that nobody but this host can have set it. */
 void api_session_cookie(struct request *rq, struct reply *rp, const char *value, int64_t seconds)
 {
-    bool is_tls = api_is_tls(rq);
     reply_header(rp, "Set-Cookie",
                  arena_printf(rq->arena, "%s=%s; Path=/; HttpOnly; SameSite=Strict; Max-Age=%lld%s",
-                              is_tls ? "__Host-mreg" : "mreg", value, (long long)seconds,
-                              is_tls ? "; Secure" : ""));
+                              identify_cookie_name(rq), value, (long long)seconds,
+                              identify_is_tls(rq) ? "; Secure" : ""));
 }
 
 static void write_session(struct request *rq, struct reply *rp, const struct caller *c,
@@ -56,11 +42,7 @@ static void write_session(struct request *rq, struct reply *rp, const struct cal
 /* A page of somebody else must not log its visitor in here. */
 static int check_origin(const struct request *rq, struct err *e)
 {
-    const char *origin = request_header(rq, "Origin");
-    const char *host = request_header(rq, "Host");
-    if (!origin || (host && credentials_same_origin(origin, host)))
-        return 0;
-    return err_set(e, ERR_FORBIDDEN, "this page may not log in here");
+    return identify_own_page(rq) ? 0 : err_set(e, ERR_FORBIDDEN, "this page may not log in here");
 }
 
 struct login {
@@ -104,7 +86,7 @@ static int post_session(struct request *rq, struct reply *rp, struct err *e)
     struct caller c;
     char actor[32];
     char secret[SESSION_SECRET_BYTES];
-    struct sessions s = api_sessions(rq->app);
+    struct sessions s = identify_sessions(rq);
     int rc = check_origin(rq, e);
     if (!rc)
         rc = read_login(rq, &in, e);
@@ -126,10 +108,9 @@ static int post_session(struct request *rq, struct reply *rp, struct err *e)
 static int get_session(struct request *rq, struct reply *rp, struct err *e)
 {
     char secret[CREDENTIALS_MAX_BYTES];
-    const char *cookie = request_header(rq, "Cookie");
-    struct sessions s = api_sessions(rq->app);
+    struct sessions s = identify_sessions(rq);
     struct caller c;
-    if (!cookie || !credentials_cookie(cookie, secret))
+    if (!identify_secret(rq, secret))
         return err_set(e, ERR_UNAUTHENTICATED, "there is no session here");
     int rc = session_identify(&s, secret, rq->now_ms, &c, e);
     if (!rc)
@@ -141,9 +122,8 @@ static int get_session(struct request *rq, struct reply *rp, struct err *e)
 static int delete_session(struct request *rq, struct reply *rp, struct err *e)
 {
     char secret[CREDENTIALS_MAX_BYTES];
-    const char *cookie = request_header(rq, "Cookie");
-    struct sessions s = api_sessions(rq->app);
-    int rc = cookie && credentials_cookie(cookie, secret) ? session_close(&s, secret, e) : 0;
+    struct sessions s = identify_sessions(rq);
+    int rc = identify_secret(rq, secret) ? session_close(&s, secret, e) : 0;
     if (!rc) {
         api_session_cookie(rq, rp, "", 0);
         rp->status = 204;
@@ -235,14 +215,13 @@ static int show_user(struct request *rq, struct reply *rp, const char *name, str
     return 0;
 }
 
-/* s->name: of a person that exists; its name and subject stay. */
-static int read_spec(const struct request *rq, struct user_spec *s, struct err *e)
+/* s->name: of a person that exists; its name stays. */
+static int read_spec(struct request *rq, struct user_spec *s, struct err *e)
 {
-    static const char *const of_new[] = {"name",   "password", "role", "models",
-                                         "reason", "subject",  NULL};
-    static const char *const of_known[] = {"password", "role", "models", "reason", NULL};
+    static const char *const known[] = {"name",    "password", "role", "models",
+                                        "subject", "reason",   NULL};
     const json_t *j = rq->json;
-    int rc = json_only(j, "", s->name ? of_known : of_new, e);
+    int rc = json_only(j, "", s->name ? known + 1 : known, e);
     if (!rc && !s->name)
         rc = json_get_str(j, "", "name", 63, &s->name, e);
     if (!rc)
@@ -252,9 +231,9 @@ static int read_spec(const struct request *rq, struct user_spec *s, struct err *
     if (!rc)
         rc = json_opt_str(j, "", "models", sizeof rq->caller.models - 1, &s->models, e);
     if (!rc)
-        rc = json_opt_str(j, "", "subject", 500, &s->subject, e);
+        rc = json_opt_str(j, "", "subject", USER_SUBJECT_MAX, &s->subject, e);
     if (!rc)
-        rc = json_opt_str(j, "", "reason", 1000, &s->reason, e);
+        rc = request_reason(rq, &s->reason, e);
     s->actor = rq->caller.actor;
     return rc;
 }
@@ -285,9 +264,7 @@ static int patch_user(struct request *rq, struct reply *rp, struct err *e)
 static int delete_user(struct request *rq, struct reply *rp, struct err *e)
 {
     struct user_spec spec = {.name = rq->params[0], .actor = rq->caller.actor};
-    int rc = request_query(rq, "reason", &spec.reason, e);
-    if (!rc && spec.reason && strlen(spec.reason) > 1000)
-        rc = err_set(e, ERR_INVALID, "reason has more than 1000 bytes");
+    int rc = request_reason(rq, &spec.reason, e);
     if (!rc)
         rc = user_remove(rq->app->store, &spec, e);
     if (!rc)
@@ -307,7 +284,7 @@ const struct route api_session_routes[] = {
     {METHOD_GET, "/api/v1/users", PERM_ADMIN, BODY_NONE, WORK_LIGHT, 0, list_users, "List people"},
     {METHOD_POST, "/api/v1/users", PERM_ADMIN, BODY_JSON, WORK_HEAVY, 0, post_user, "Add a person"},
     {METHOD_PATCH, "/api/v1/users/{user}", PERM_ADMIN, BODY_JSON, WORK_HEAVY, 0, patch_user,
-     "Change a person's role, models or password"},
+     "Change a person's role, models, password or subject"},
     {METHOD_DELETE, "/api/v1/users/{user}", PERM_ADMIN, BODY_NONE, WORK_LIGHT, 0, delete_user,
      "Remove a person"},
     {.handler = NULL},

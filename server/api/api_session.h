@@ -10,9 +10,6 @@
 #define API_OIDC_PATH "/api/v1/session/oidc"
 #define API_SESSION_SECONDS (SESSION_MS / 1000 * 14) /* the longest that a session can last */
 
-struct sessions api_sessions(const struct app *app);
-/* True if a declared proxy says that the browser speaks TLS with it. */
-bool api_is_tls(const struct request *rq);
 /* Gives the browser a session's secret (borrowed), or takes it with "" and 0 seconds. */
 void api_session_cookie(struct request *rq, struct reply *rp, const char *value, int64_t seconds);
 

@@ -29,11 +29,6 @@ struct fleet {
     size_t n_groups;
 };
 
-static bool is_same_value(const char *a, const char *b)
-{
-    return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
-}
-
 static void add_to(struct group *g, const struct node_tally *t)
 {
     g->n_nodes += t->n_nodes;
@@ -54,7 +49,7 @@ static struct group *group_of(struct fleet *f, const char *value, struct arena *
 {
     size_t i = 0;
 
-    while (i < f->n_groups && !is_same_value(f->groups[i].value, value))
+    while (i < f->n_groups && !mem_same_text(f->groups[i].value, value))
         i++;
     if (i == MAX_GROUPS)
         return &f->groups[MAX_GROUPS - 1];

@@ -243,7 +243,7 @@ static int read_commit(struct request *rq, struct registry_publish *in, struct e
     if (rc == ERR_OK)
         rc = read_description(rq->json, &in->description, e);
     if (rc == ERR_OK)
-        rc = read_reason(rq->json, &in->reason, e);
+        rc = request_reason(rq, &in->reason, e);
     if (rc == ERR_OK)
         rc = json_opt_bool(rq->json, "", "new_version", &in->force_new_version, e);
     return rc == ERR_OK ? read_aliases(rq, in, e) : rc;

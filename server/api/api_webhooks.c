@@ -16,7 +16,6 @@
 #include "when.h"
 
 #define DAY_MS INT64_C(86400000)
-#define REASON_MAX 1000
 
 static struct hooks hooks_of(const struct request *rq)
 {
@@ -136,7 +135,7 @@ static int read_texts(const json_t *body, struct hook_spec *s, struct err *e)
     return rc;
 }
 
-static int read_spec(const struct request *rq, const char *const *known, struct hook_spec *s,
+static int read_spec(struct request *rq, const char *const *known, struct hook_spec *s,
                      const char **reason, struct err *e)
 {
     json_t *kinds = NULL;
@@ -154,18 +153,10 @@ static int read_spec(const struct request *rq, const char *const *known, struct 
     if (!rc)
         rc = json_opt_int(rq->json, "", "since", 0, JSON_MAX_INT, &s->since, e);
     if (!rc)
-        rc = json_opt_str(rq->json, "", "reason", REASON_MAX, reason, e);
+        rc = request_reason(rq, reason, e);
     s->kinds = kinds;
     if (json_object_get(rq->json, "enabled"))
         s->enabled = enabled;
-    return rc;
-}
-
-static int read_reason(struct request *rq, const char **reason, struct err *e)
-{
-    int rc = request_query(rq, "reason", reason, e);
-    if (!rc && *reason && strlen(*reason) > REASON_MAX)
-        rc = err_set(e, ERR_INVALID, "reason has more than %d bytes", REASON_MAX);
     return rc;
 }
 
@@ -255,7 +246,7 @@ static int delete_hook(struct request *rq, struct reply *rp, struct err *e)
 {
     struct hooks h = hooks_of(rq);
     struct hook_change_by by = {.actor = rq->caller.actor};
-    int rc = read_reason(rq, &by.reason, e);
+    int rc = request_reason(rq, &by.reason, e);
     if (!rc)
         rc = hooks_delete(&h, &by, rq->params[0], e);
     if (!rc)
@@ -275,7 +266,7 @@ static int rotate_hook(struct request *rq, struct reply *rp, struct err *e)
     if (!rc)
         rc = json_opt_str(rq->json, "", "overlap", 32, &overlap, e);
     if (!rc)
-        rc = json_opt_str(rq->json, "", "reason", REASON_MAX, &by.reason, e);
+        rc = request_reason(rq, &by.reason, e);
     if (!rc && overlap)
         rc = json_blame(when_parse_duration(overlap, &overlap_ms, e), "", "overlap", e);
     if (!rc && overlap_ms > 90 * DAY_MS)

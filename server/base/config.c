@@ -23,8 +23,9 @@
 
 struct value {
     _Atomic int64_t number;
-    char *text;      /* as it was given */
-    char origin[96]; /* "default", a file, a variable */
+    char *text;              /* as it was given */
+    char origin[96];         /* "default", a file, a variable */
+    atomic_bool is_reloaded; /* `number` holds, not `text` */
 };
 
 struct config {
@@ -38,29 +39,6 @@ static size_t setting_index(const char *name)
     while (settings[i].name && strcmp(settings[i].name, name) != 0)
         i++;
     return i;
-}
-
-int config_size(const char *text, int64_t *bytes, struct err *e)
-{
-    static const struct {
-        const char *unit;
-        int shift;
-    } units[] = {{"", 0}, {"B", 0}, {"KiB", 10}, {"MiB", 20}, {"GiB", 30}, {"TiB", 40}};
-    char *end = NULL;
-    errno = 0;
-    long long n = isdigit((unsigned char)text[0]) ? strtoll(text, &end, 10) : -1;
-    if (n < 0 || errno)
-        return err_set(e, ERR_INVALID, "\"%.40s\" is no size; write 500, 64KiB, 16MiB or 2GiB",
-                       text);
-    for (size_t i = 0; i < ARRAY_LEN(units); i++) {
-        if (strcmp(end, units[i].unit) != 0)
-            continue;
-        if (n > (INT64_MAX >> units[i].shift))
-            return err_set(e, ERR_INVALID, "\"%.40s\" is too large", text);
-        *bytes = n << units[i].shift;
-        return 0;
-    }
-    return err_set(e, ERR_INVALID, "\"%.40s\" has no unit of B KiB MiB GiB TiB", text);
 }
 
 static int parse_choice(const char *choices, const char *text, int64_t *out, struct err *e)
@@ -369,13 +347,49 @@ void config_reload(struct config *c, const struct config *fresh, struct buf *res
     for (size_t i = 0; i < c->n; i++) {
         struct value *old = &c->values[i];
         const struct value *new = &fresh->values[i];
-        if (strcmp(old->text, new->text) == 0)
-            continue;
-        if (settings[i].is_reloadable)
-            atomic_store(&old->number, atomic_load(&new->number));
-        else
+        int64_t number = atomic_load(&new->number);
+        if (settings[i].is_reloadable && atomic_load(&old->number) != number) {
+            atomic_store(&old->number, number);
+            atomic_store(&old->is_reloaded, true);
+        }
+        if (!settings[i].is_reloadable && strcmp(old->text, new->text) != 0)
             list_add(restart, settings[i].name, strlen(settings[i].name));
     }
+}
+
+static void print_number(const struct setting *s, int64_t number, char *out, size_t size)
+{
+    const char *word = s->choices;
+    if (s->type == SETTING_BOOL) {
+        snprintf(out, size, "%s", number ? "true" : "false");
+        return;
+    }
+    if (s->type != SETTING_CHOICE) {
+        snprintf(out, size, "%lld%s", (long long)number, s->type == SETTING_DURATION ? "ms" : "");
+        return;
+    }
+    for (int64_t i = 0; i < number && strchr(word, ' '); i++)
+        word = strchr(word, ' ') + 1;
+    snprintf(out, size, "%.*s", (int)strcspn(word, " "), word);
+}
+
+bool config_row(const struct config *c, size_t i, struct config_row *row)
+{
+    if (i >= c->n)
+        return false;
+    const struct setting *s = &settings[i];
+    const struct value *v = &c->values[i];
+    bool is_reloaded = atomic_load(&v->is_reloaded);
+    *row = (struct config_row){.name = s->name,
+                               .help = s->help,
+                               .origin = is_reloaded ? "reloaded" : v->origin,
+                               .is_default = !is_reloaded && strcmp(v->origin, "default") == 0,
+                               .is_reloadable = s->is_reloadable};
+    if (is_reloaded)
+        print_number(s, atomic_load(&v->number), row->value, sizeof row->value);
+    else
+        snprintf(row->value, sizeof row->value, "%s", v->text);
+    return true;
 }
 
 void config_print(const struct config *c, struct buf *out)
@@ -403,28 +417,4 @@ void config_help(struct buf *out)
             buf_putf(out, " (one of: %s)", s->choices);
         buf_putf(out, "%s\n      %s\n", s->is_reloadable ? "; SIGHUP" : "", s->help);
     }
-}
-
-int config_address(const char *text, char address[16], int *port, struct err *e)
-{
-    unsigned part[4];
-    unsigned number = 0;
-    int used = 0;
-    int n = sscanf(text, "%3u.%3u.%3u.%3u:%5u%n", &part[0], &part[1], &part[2], &part[3], &number,
-                   &used);
-    bool fits = n == 5 && text[used] == 0 && number <= 65535 && isdigit((unsigned char)text[0]);
-    for (int i = 0; fits && i < 4; i++)
-        fits = part[i] <= 255;
-    if (!fits || strpbrk(text, " +-\t"))
-        return err_set(e, ERR_INVALID, "\"%.80s\" is no IPv4 address and port like 127.0.0.1:7070",
-                       text);
-    snprintf(address, 16, "%u.%u.%u.%u", part[0] & 255, part[1] & 255, part[2] & 255,
-             part[3] & 255);
-    *port = (int)number;
-    return 0;
-}
-
-bool config_is_loopback(const char *address)
-{
-    return strncmp(address, "127.", 4) == 0;
 }

@@ -41,6 +41,15 @@ const char *config_text(const struct config *c, const char *name); /* borrowed; 
 void config_reload(struct config *c, const struct config *fresh, struct buf *restart);
 /* All settings with value and origin, in the file's own format. */
 void config_print(const struct config *c, struct buf *out);
+/* One setting as it is now. Strings are borrowed from `c`, except `value` of a reloaded one. */
+struct config_row {
+    const char *name, *help, *origin;
+    char value[1001]; /* as it was given; of a reloaded one as a plain number, in ms or bytes */
+    bool is_default, is_reloadable;
+};
+/* Fills in the setting number i, from 0. False: there are no more. Any thread, also beside
+ * config_reload. */
+bool config_row(const struct config *c, size_t i, struct config_row *row);
 /* The settings' reference: name, type, default and help of each. */
 void config_help(struct buf *out);
 

@@ -14,10 +14,11 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "buf.h"
+#include "clock.h"
+#include "netaddr.h"
 #include "routing.h"
 
 #define DEFAULT_MAX_ANSWER ((size_t)4 << 20)
@@ -33,14 +34,6 @@ struct exchange {
     char why[120];
 };
 
-static int64_t clock_ms(clockid_t clock)
-{
-    struct timespec t;
-
-    clock_gettime(clock, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
 static bool is_unix(const char *address)
 {
     return strncmp(address, "unix:", 5) == 0;
@@ -52,7 +45,7 @@ static bool is_unix(const char *address)
 static bool await(struct exchange *x, short events)
 {
     for (;;) {
-        int64_t left = x->end_ms - clock_ms(CLOCK_MONOTONIC);
+        int64_t left = x->end_ms - clock_monotonic_ms();
         struct pollfd p = {.fd = x->fd, .events = events};
         int n;
 
@@ -81,22 +74,6 @@ static bool fail_errno(struct exchange *x, const char *what, int error)
 }
 
 /* --- connecting ------------------------------------------------------------------------------- */
-
-/* Link-local and multicast addresses: no router is there, but a cloud's metadata may be. */
-static bool is_off_limits(const struct sockaddr *sa)
-{
-    const struct sockaddr_in *v4 = (const void *)sa;
-    const struct sockaddr_in6 *v6 = (const void *)sa;
-    uint32_t ip = sa->sa_family == AF_INET ? ntohl(v4->sin_addr.s_addr) : 0;
-
-    if (sa->sa_family == AF_INET6 && IN6_IS_ADDR_V4MAPPED(&v6->sin6_addr)) {
-        memcpy(&ip, v6->sin6_addr.s6_addr + 12, sizeof(ip));
-        ip = ntohl(ip);
-    } else if (sa->sa_family == AF_INET6) {
-        return IN6_IS_ADDR_LINKLOCAL(&v6->sin6_addr) || IN6_IS_ADDR_MULTICAST(&v6->sin6_addr);
-    }
-    return ip >> 16 == 0xa9fe || ip >> 28 >= 0xe;
-}
 
 static bool connect_to(struct exchange *x, const struct sockaddr *sa, socklen_t n)
 {
@@ -151,7 +128,7 @@ static bool connect_tcp(struct exchange *x, const char *address)
         if (x->fd >= 0)
             close(x->fd);
         x->fd = -1;
-        if (is_off_limits(i->ai_addr))
+        if (netaddr_is_off_limits(i->ai_addr))
             snprintf(x->why, sizeof(x->why), "link-local addresses are not spoken to");
         else
             done = connect_to(x, i->ai_addr, i->ai_addrlen);
@@ -217,9 +194,9 @@ static bool talk(struct exchange *x, struct buf *answer)
 void lines_run(const struct lines_call *call, int64_t until_ms, const atomic_bool *stops,
                struct http_answer *out)
 {
-    int64_t begun = clock_ms(CLOCK_MONOTONIC);
+    int64_t begun = clock_monotonic_ms();
     int64_t wait_ms = call->timeout_ms > 0 ? call->timeout_ms : LINES_DEFAULT_TIMEOUT_MS;
-    int64_t left_ms = until_ms - clock_ms(CLOCK_REALTIME);
+    int64_t left_ms = until_ms - clock_wall_ms();
     struct exchange x = {.call = call, .stops = stops, .fd = -1};
     struct buf answer CLEANUP(buf_clear);
     bool done;
@@ -230,7 +207,7 @@ void lines_run(const struct lines_call *call, int64_t until_ms, const atomic_boo
     if (x.fd >= 0)
         close(x.fd);
     memset(out, 0, sizeof(*out));
-    out->took_ms = clock_ms(CLOCK_MONOTONIC) - begun;
+    out->took_ms = clock_monotonic_ms() - begun;
     if (!done) {
         out->outcome = x.is_sent ? HTTP_UNKNOWN : HTTP_NOT_SENT;
         snprintf(out->detail, sizeof(out->detail), "%s", x.why);

@@ -8,9 +8,9 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "jsonw.h"
 #include "when.h"
 
@@ -31,13 +31,6 @@ static bool is_json(void)
 {
     int format = atomic_load(&chosen_format);
     return format == LOG_JSON || (format == LOG_AUTO && !isatty(STDERR_FILENO));
-}
-
-static int64_t wall_ms(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_REALTIME, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
 /* Tokens can stand where clients do not expect to be read, in a path for example. */
@@ -63,7 +56,7 @@ static void begin_json(struct jsonw *w, struct buf *b, enum log_level level, con
 {
     jsonw_init(w, b);
     jsonw_object(w, NULL);
-    jsonw_time(w, "@timestamp", wall_ms());
+    jsonw_time(w, "@timestamp", clock_wall_ms());
     jsonw_str(w, "log.level", level_names[level]);
     jsonw_str(w, "ecs.version", "8.11.0");
     jsonw_str(w, "event.action", action);
@@ -80,8 +73,8 @@ static void write_message(enum log_level level, const char *action, const char *
         jsonw_end(&w);
     } else {
         char now[WHEN_TEXT_BYTES];
-        buf_putf(&b, "%s %-7s %s: %s", when_format(wall_ms(), now), level_names[level], action,
-                 message);
+        buf_putf(&b, "%s %-7s %s: %s", when_format(clock_wall_ms(), now), level_names[level],
+                 action, message);
     }
     write_line(&b);
 }
@@ -132,7 +125,7 @@ void log_access_line(const struct log_access *a)
         access_json(&b, level, a);
     } else {
         char now[WHEN_TEXT_BYTES];
-        buf_putf(&b, "%s %-7s %s %s %s %d %lld.%03lldms %s%s%s", when_format(wall_ms(), now),
+        buf_putf(&b, "%s %-7s %s %s %s %d %lld.%03lldms %s%s%s", when_format(clock_wall_ms(), now),
                  level_names[level], a->id, a->method, a->route, a->status,
                  (long long)(a->duration_us / 1000), (long long)(a->duration_us % 1000), a->actor,
                  a->error ? " " : "", a->error ? a->error : "");

@@ -7,7 +7,9 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "clock.h"
 #include "mem.h"
+#include "thread.h"
 
 struct pulse {
     pthread_mutex_t lock;
@@ -18,11 +20,7 @@ struct pulse {
 struct pulse *pulse_new(void)
 {
     struct pulse *p = mem_alloc(sizeof *p);
-    pthread_condattr_t attributes;
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&p->beats, &attributes);
-    pthread_condattr_destroy(&attributes);
+    thread_cond_init(&p->beats);
     pthread_mutex_init(&p->lock, NULL);
     return p;
 }
@@ -48,11 +46,7 @@ void pulse_beat(struct pulse *p)
 
 uint64_t pulse_wait(struct pulse *p, uint64_t seen, int64_t timeout_ms)
 {
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    int64_t ns = until.tv_nsec + timeout_ms % 1000 * 1000000;
-    until.tv_sec += timeout_ms / 1000 + ns / 1000000000;
-    until.tv_nsec = ns % 1000000000;
+    struct timespec until = clock_in(timeout_ms);
     pthread_mutex_lock(&p->lock);
     int code = 0;
     while (p->n == seen && code == 0)

@@ -21,8 +21,8 @@ const struct setting settings[] = {
     {"server.ops", SETTING_TEXT, "127.0.0.1:7071", 3, 64, NULL, false,
      "IPv4 address and port of /livez, /readyz and /metrics"},
     {"server.proxy", SETTING_CHOICE, "none", 0, 0, "none declared", false,
-     "declared: a proxy stands in front that ends TLS and sets X-Forwarded-For; needed to listen "
-     "beyond loopback"},
+     "declared: a proxy stands in front that ends TLS and sets X-Forwarded-For and "
+     "X-Forwarded-Proto; needed to listen beyond loopback"},
     {"server.threads", SETTING_INT, "512", 8, 4096, NULL, false,
      "connections that are served at the same time"},
     {"server.queue", SETTING_INT, "256", 16, 4096, NULL, false,

@@ -15,10 +15,11 @@
 #include <string.h>
 #include <strings.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "buf.h"
+#include "clock.h"
+#include "netaddr.h"
 
 #define DEFAULT_MAX_ANSWER ((size_t)4 << 20)
 #define DEFAULT_TIMEOUT_MS 30000
@@ -55,14 +56,6 @@ static void init_global(void)
 {
     if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
         abort();
-}
-
-static int64_t wall_ms(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_REALTIME, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
 static void line_put(struct line *l, struct transfer *t)
@@ -158,48 +151,13 @@ static size_t take_bytes(char *bytes, size_t size, size_t n, void *self)
     return buf_ok(&t->answer) ? size * n : 0;
 }
 
-/* Addresses where no serving node is, but a cloud's metadata service may be. */
-static bool is_off_limits(const struct sockaddr *sa)
-{
-    const struct sockaddr_in *v4 = (const void *)sa;
-    const struct sockaddr_in6 *v6 = (const void *)sa;
-    uint32_t ip;
-
-    if (sa->sa_family == AF_INET6 && !IN6_IS_ADDR_V4MAPPED(&v6->sin6_addr))
-        return IN6_IS_ADDR_LINKLOCAL(&v6->sin6_addr) || IN6_IS_ADDR_MULTICAST(&v6->sin6_addr);
-    if (sa->sa_family == AF_INET6)
-        memcpy(&ip, v6->sin6_addr.s6_addr + 12, sizeof(ip));
-    else
-        ip = v4->sin_addr.s_addr;
-    ip = ntohl(ip);
-    return ip >> 16 == 0xa9fe || ip >> 28 >= 0xe;
-}
-
-/* Loopback and the ranges that are routed inside an organisation only. */
-static bool is_private(const struct sockaddr *sa)
-{
-    const struct sockaddr_in *v4 = (const void *)sa;
-    const struct sockaddr_in6 *v6 = (const void *)sa;
-    uint32_t ip;
-
-    if (sa->sa_family == AF_INET6 && !IN6_IS_ADDR_V4MAPPED(&v6->sin6_addr))
-        return IN6_IS_ADDR_LOOPBACK(&v6->sin6_addr) || IN6_IS_ADDR_UNSPECIFIED(&v6->sin6_addr) ||
-               (v6->sin6_addr.s6_addr[0] & 0xfe) == 0xfc;
-    if (sa->sa_family == AF_INET6)
-        memcpy(&ip, v6->sin6_addr.s6_addr + 12, sizeof(ip));
-    else
-        ip = v4->sin_addr.s_addr;
-    ip = ntohl(ip);
-    return ip >> 24 == 127 || ip >> 24 == 10 || ip >> 24 == 0 || ip >> 20 == 0xac1 ||
-           ip >> 16 == 0xc0a8 || ip >> 22 == 0x191;
-}
-
 static curl_socket_t open_socket(void *self, curlsocktype purpose, struct curl_sockaddr *address)
 {
     const struct transfer *t = self;
 
     (void)purpose;
-    if (is_off_limits(&address->addr) || (t->refuses_private && is_private(&address->addr)))
+    if (netaddr_is_off_limits(&address->addr) ||
+        (t->refuses_private && netaddr_is_private(&address->addr)))
         return CURL_SOCKET_BAD;
     return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
 }
@@ -277,7 +235,7 @@ int wire_submit(struct wire *w, const struct http_call *call, void *tag, int64_t
 /* Starts one call; false when it ended at once. */
 static bool start(struct wire *w, struct transfer *t)
 {
-    int64_t left_ms = t->until_ms - wall_ms();
+    int64_t left_ms = t->until_ms - clock_wall_ms();
 
     if (left_ms <= 0) {
         finish(w, t, CURLE_OPERATION_TIMEDOUT);
@@ -415,11 +373,11 @@ bool wire_take(struct wire *w, void **tag, struct http_answer *answer)
 
 void wire_wait(struct wire *w, int64_t wait_ms)
 {
-    int64_t until = wall_ms() + wait_ms;
+    int64_t until = clock_wall_ms() + wait_ms;
 
     move_bytes(w);
     while (w->finished.first == NULL && !atomic_exchange(&w->is_woken, false)) {
-        int64_t left = until - wall_ms();
+        int64_t left = until - clock_wall_ms();
 
         if (left <= 0)
             return;

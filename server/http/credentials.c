@@ -59,18 +59,6 @@ static size_t find_cookie(const char *list, const char *name, const char **value
     return 0;
 }
 
-bool credentials_cookie(const char *field, char secret[CREDENTIALS_MAX_BYTES])
-{
-    const char *value = NULL;
-    size_t n = find_cookie(field, "__Host-mreg", &value);
-    n = n ? n : find_cookie(field, "mreg", &value);
-    bool is_found = n > 0 && n < CREDENTIALS_MAX_BYTES;
-    if (is_found)
-        memcpy(secret, value, n);
-    secret[is_found ? n : 0] = '\0';
-    return is_found;
-}
-
 bool credentials_named(const char *field, const char *name, char *value, size_t size)
 {
     const char *at = NULL;

@@ -16,9 +16,6 @@ bool credentials_token(const char *field, char token[CREDENTIALS_MAX_BYTES]);
  */
 bool credentials_is_basic(const char *field);
 
-/* The session's value out of a Cookie field (borrowed): of "__Host-mreg" (over TLS) or "mreg".
- * False when there is none; `secret` is then "". Pure. */
-bool credentials_cookie(const char *field, char secret[CREDENTIALS_MAX_BYTES]);
 /* The value of the cookie `name` out of a Cookie field (both borrowed); false when there is none or
  * it has `size` bytes or more. Pure. */
 bool credentials_named(const char *field, const char *name, char *value, size_t size);

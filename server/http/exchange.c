@@ -9,10 +9,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "answer.h"
 #include "auth.h"
+#include "clock.h"
 #include "config.h"
 #include "credentials.h"
 #include "identify.h"
@@ -69,20 +69,6 @@ void worker_free(struct worker *w)
     buf_clear(&w->out);
     arena_clear(&w->arena);
     free(w);
-}
-
-static int64_t clock_ms(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_REALTIME, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
-static int64_t monotonic_us(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
 }
 
 /* ---- refusing ---- */
@@ -183,7 +169,7 @@ static int identify(struct turn *t, enum permission needed, bool wants_basic)
     /* A browser would open a window of its own for Basic: only git and the plain page get it. */
     snprintf(t->challenge, sizeof t->challenge, "%s realm=\"mreg\"",
              wants_basic ? "Basic" : "Bearer");
-    int rc = identify_caller(t->service->app, t->head, &t->rq, &t->err);
+    int rc = identify_caller(&t->rq, &t->err);
     if (rc == ERR_UNAUTHENTICATED || rc == ERR_THROTTLED)
         return refuse_caller(t, rc);
     if (!rc && !t->rq.caller.may[needed])
@@ -219,7 +205,7 @@ static int64_t body_limit(const struct turn *t)
 static int read_json(struct turn *t)
 {
     const struct config *config = t->service->app->config;
-    t->body.deadline_ms = watchdog_now_ms() + config_int(config, "server.body-timeout");
+    t->body.deadline_ms = clock_monotonic_ms() + config_int(config, "server.body-timeout");
     return body_json(&t->body, &t->raw, &t->rq.json, &t->err);
 }
 
@@ -330,7 +316,7 @@ static void begin(struct turn *t)
                              .query = t->head->query,
                              .content_length = -1,
                              .arena = &t->worker->arena,
-                             .now_ms = clock_ms(),
+                             .now_ms = clock_wall_ms(),
                              .headers = (void *)t->head, /* only field_of reads it */
                              .get_header = field_of};
     snprintf(t->rq.id, sizeof t->rq.id, "%08x-%llx", t->service->id_prefix,
@@ -343,7 +329,7 @@ static void begin(struct turn *t)
 static void report(struct turn *t, int64_t started_us, int64_t n_bytes)
 {
     struct app *app = t->service->app;
-    int64_t took_us = monotonic_us() - started_us;
+    int64_t took_us = clock_monotonic_ns() / 1000 - started_us;
     metrics_request(app->metrics, t->match.index, t->rp.status, took_us);
     if (t->rp.has_file)
         metrics_add(app->metrics, METRIC_DOWNLOAD_BYTES, n_bytes);
@@ -418,7 +404,7 @@ static struct turn *start_turn(struct service *s, struct worker *w, const struct
 
 void exchange_run(struct service *s, struct worker *w, const struct head *head, struct peer *peer)
 {
-    int64_t started_us = monotonic_us();
+    int64_t started_us = clock_monotonic_ns() / 1000;
     struct turn *t = start_turn(s, w, head, peer);
     int rc = run_steps(t);
     (void)rc; /* every failure has filled the reply */
@@ -435,7 +421,7 @@ void exchange_malformed(struct service *s, struct worker *w, const struct malfor
 {
     const struct head empty = {
         .method = "-", .path = "/", .query = "", .version = "1.1", .remote = what->remote};
-    int64_t started_us = monotonic_us();
+    int64_t started_us = clock_monotonic_ns() / 1000;
     struct turn *t = start_turn(s, w, &empty, peer);
     t->must_close = true;
     err_set(&t->err, what->status >= 500 ? ERR_INTERNAL : ERR_INVALID, "%s",

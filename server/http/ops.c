@@ -15,9 +15,9 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "config.h"
 
 #define MAX_CLIENTS 32
@@ -41,13 +41,6 @@ struct ops {
     pthread_t thread;
     struct client clients[MAX_CLIENTS];
 };
-
-static int64_t now_ms(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
 
 static void client_close(struct client *c)
 {
@@ -135,9 +128,8 @@ static void accept_client(struct ops *o)
     int fd = accept4(o->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
     if (fd < 0) {
         /* Out of descriptors: without a pause poll would spin. */
-        struct timespec pause = {.tv_nsec = 20000000};
         if (errno == EMFILE || errno == ENFILE)
-            nanosleep(&pause, NULL);
+            clock_pause(20);
         return;
     }
     struct client *place = &o->clients[0];
@@ -150,7 +142,7 @@ static void accept_client(struct ops *o)
     }
     client_close(place);
     place->fd = fd;
-    place->until_ms = now_ms() + CLIENT_MS;
+    place->until_ms = clock_monotonic_ms() + CLIENT_MS;
     place->n_read = place->n_sent = 0;
     place->is_answering = false;
     buf_init(&place->answer, ANSWER_MAX_BYTES);
@@ -188,7 +180,7 @@ static void *run(void *ctx)
                 client_write(c);
             else if (polls[i + 2].revents)
                 client_read(o, c);
-            if (c->fd >= 0 && now_ms() > c->until_ms)
+            if (c->fd >= 0 && clock_monotonic_ms() > c->until_ms)
                 client_close(c);
         }
         if (polls[1].revents)

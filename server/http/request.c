@@ -72,6 +72,16 @@ int request_query(struct request *rq, const char *name, const char **out, struct
     return 0;
 }
 
+int request_reason(struct request *rq, const char **out, struct err *e)
+{
+    if (rq->route->body == BODY_JSON)
+        return json_opt_str(rq->json, "", "reason", REQUEST_REASON_MAX, out, e);
+    int rc = request_query(rq, "reason", out, e);
+    if (!rc && *out && strlen(*out) > REQUEST_REASON_MAX)
+        rc = err_set(e, ERR_INVALID, "reason must be at most %d bytes", REQUEST_REASON_MAX);
+    return rc;
+}
+
 int request_page(struct request *rq, int64_t *limit, const char **cursor, struct err *e)
 {
     const char *text = NULL;

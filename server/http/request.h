@@ -89,6 +89,10 @@ struct reply {
 const char *request_header(const struct request *rq, const char *name);
 /* Decoded value of a query parameter in arena, or NULL when absent. ERR_INVALID bad encoding. */
 MUST_USE int request_query(struct request *rq, const char *name, const char **out, struct err *e);
+#define REQUEST_REASON_MAX 1000
+/* Why a change is made: "reason" of a JSON body, or ?reason= where the route takes none. NULL when
+ * absent. ERR_INVALID. */
+MUST_USE int request_reason(struct request *rq, const char **out, struct err *e);
 /* ?limit= (default 50, 1..500) and ?cursor= (opaque, in arena or NULL). */
 MUST_USE int request_page(struct request *rq, int64_t *limit, const char **cursor, struct err *e);
 /* ?at= as a journal sequence number; INT64_MAX when absent. */

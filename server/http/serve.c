@@ -13,9 +13,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "log.h"
 #include "watchdog.h"
 
@@ -71,9 +71,9 @@ static void carrier_drain(void *self)
 {
     struct carrier *c = self;
     char bin[4096 - 256];
-    int64_t until_ms = watchdog_now_ms() + DRAIN_MS;
+    int64_t until_ms = clock_monotonic_ms() + DRAIN_MS;
     /* Without the watchdog nobody would end a read from a silent client. */
-    for (int64_t n = 0; c->link && n < DRAIN_BYTES && watchdog_now_ms() < until_ms;) {
+    for (int64_t n = 0; c->link && n < DRAIN_BYTES && clock_monotonic_ms() < until_ms;) {
         int got = carrier_read(c, bin, sizeof bin, until_ms);
         if (got <= 0)
             break;
@@ -291,19 +291,13 @@ static int connect_self(const struct server *s, int *out)
     return ntohs(from.sin_port);
 }
 
-static void pause_ms(int ms)
-{
-    struct timespec t = {.tv_nsec = ms * 1000000L};
-    nanosleep(&t, NULL);
-}
-
 /* Waits up to a second until the watchdog knows the connection or has forgotten it. */
 static bool wait_for(const struct server *s, int port, bool is_known)
 {
     for (int i = 0; i < 200; i++) {
         if (watchdog_knows(s->watchdog, port) == is_known)
             return true;
-        pause_ms(5);
+        clock_pause(5);
     }
     return false;
 }
@@ -381,7 +375,7 @@ static void *hurry(void *ctx)
         connect_self(s, &fd);
         if (fd >= 0)
             close(fd);
-        pause_ms(5);
+        clock_pause(5);
     }
     return NULL;
 }

@@ -23,9 +23,11 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "config.h"
 #include "interpose.h"
 #include "metrics.h"
+#include "thread.h"
 
 #define TICK_MS 250
 #define TABLE_MAX 65536
@@ -72,13 +74,6 @@ struct watchdog {
     bool is_disabled; /* under the lock */
 };
 
-int64_t watchdog_now_ms(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
 /* Raises the soft limit of descriptors to the hard one and returns it. */
 static int raise_descriptors(void)
 {
@@ -109,11 +104,7 @@ struct watchdog *watchdog_new(const struct config *config, struct metrics *metri
     w->table = mem_alloc((size_t)w->table_size * sizeof *w->table);
     w->reserve_fd = open_reserve();
     pthread_mutex_init(&w->lock, NULL);
-    pthread_condattr_t attributes;
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&w->stop_asked, &attributes);
-    pthread_condattr_destroy(&attributes);
+    thread_cond_init(&w->stop_asked);
     return w;
 }
 
@@ -134,7 +125,7 @@ void watchdog_free(struct watchdog *w)
 
 static void start_phase(struct link *l, enum link_phase phase, int64_t deadline_ms)
 {
-    atomic_store(&l->since_ms, watchdog_now_ms());
+    atomic_store(&l->since_ms, clock_monotonic_ms());
     atomic_store(&l->deadline_ms, deadline_ms);
     atomic_store(&l->phase, (int)phase);
 }
@@ -393,11 +384,7 @@ static void measure(struct watchdog *w, int fd, int64_t now_ms)
 /* Sleeps one tick or until stopping. Locked. */
 static void wait_tick(struct watchdog *w)
 {
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_nsec += TICK_MS * 1000000;
-    until.tv_sec += until.tv_nsec / 1000000000;
-    until.tv_nsec %= 1000000000;
+    struct timespec until = clock_in(TICK_MS);
     pthread_cond_timedwait(&w->stop_asked, &w->lock, &until);
 }
 
@@ -407,7 +394,7 @@ static void *run(void *ctx)
     pthread_mutex_lock(&w->lock);
     while (!w->is_stopping) {
         wait_tick(w);
-        int64_t now_ms = watchdog_now_ms();
+        int64_t now_ms = clock_monotonic_ms();
         make_room(w);
         for (int fd = 0; fd < w->n_rows; fd++)
             if (w->table[fd].state == LINK_BOUND)

@@ -56,7 +56,4 @@ bool watchdog_knows(struct watchdog *w, int port);
 /* Connections held by workers now. */
 int watchdog_count(struct watchdog *w);
 
-/* Monotonic milliseconds. */
-int64_t watchdog_now_ms(void);
-
 #endif

@@ -9,37 +9,20 @@
 #include <string.h>
 #include <time.h>
 
+#include "clock.h"
 #include "history_inner.h"
 #include "log.h"
+#include "thread.h"
 
-#define STACK_BYTES ((size_t)1 << 20)
 #define IDLE_MS 1000
 #define RETRY_MIN_MS 100
 #define RETRY_MAX_MS 30000
 #define COMMIT_MAX_BYTES ((size_t)1 << 20)
 
-static int64_t clock_ms(clockid_t id)
-{
-    struct timespec t;
-    clock_gettime(id, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
-int64_t history_monotonic_ms(void)
-{
-    return clock_ms(CLOCK_MONOTONIC);
-}
-
-int64_t history_calendar_ms(void)
-{
-    return clock_ms(CLOCK_REALTIME);
-}
-
 struct history *history_new(const struct history_options *options)
 {
     struct history *h = mem_alloc(sizeof *h);
     size_t n = strlen(options->dir) + sizeof "/history.git";
-    pthread_condattr_t attr;
     h->path = mem_alloc(n);
     snprintf(h->path, n, "%s/history.git", options->dir);
     h->registry_id = mem_strdup(options->registry_id);
@@ -50,10 +33,7 @@ struct history *history_new(const struct history_options *options)
     buf_init(&h->text, COMMIT_MAX_BYTES);
     buf_init(&h->full, COMMIT_MAX_BYTES);
     pthread_mutex_init(&h->lock, NULL);
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(&h->changed, &attr);
-    pthread_condattr_destroy(&attr);
+    thread_cond_init(&h->changed);
     return h;
 }
 
@@ -106,7 +86,7 @@ int history_publish(struct history *h, int64_t *n, struct err *e)
     if (note_outcome(h, code, e) && code)
         log_err(LOG_ERROR, "history", e);
     else if (!code && *n == 0)
-        code = history_tidy(h, history_monotonic_ms(), e);
+        code = history_tidy(h, clock_monotonic_ms(), e);
     return code;
 }
 
@@ -124,8 +104,7 @@ int history_publish_all(struct history *h, struct err *e)
 /* Waits for news, at most `ms`. False when the thread shall end. */
 static bool wait_for_news(struct history *h, int64_t ms)
 {
-    int64_t until = history_monotonic_ms() + ms;
-    struct timespec t = {.tv_sec = until / 1000, .tv_nsec = until % 1000 * 1000000};
+    struct timespec t = clock_in(ms);
     int rc = 0;
     pthread_mutex_lock(&h->lock);
     while (!h->is_woken && !h->must_stop && !rc)
@@ -139,10 +118,10 @@ static bool wait_for_news(struct history *h, int64_t ms)
 /* After a failure new rows are no reason to try again earlier. */
 static bool wait_for_retry(struct history *h, int64_t ms)
 {
-    int64_t until = history_monotonic_ms() + ms;
+    int64_t until = clock_monotonic_ms() + ms;
     bool go_on = true;
-    while (go_on && history_monotonic_ms() < until)
-        go_on = wait_for_news(h, until - history_monotonic_ms());
+    while (go_on && clock_monotonic_ms() < until)
+        go_on = wait_for_news(h, until - clock_monotonic_ms());
     return go_on;
 }
 
@@ -150,7 +129,7 @@ static bool wait_for_retry(struct history *h, int64_t ms)
 static bool may_go_on(struct history *h)
 {
     pthread_mutex_lock(&h->lock);
-    bool yes = !h->must_stop || history_monotonic_ms() < h->stop_at_ms;
+    bool yes = !h->must_stop || clock_monotonic_ms() < h->stop_at_ms;
     pthread_mutex_unlock(&h->lock);
     return yes;
 }
@@ -181,16 +160,10 @@ static void *run(void *arg)
 
 int history_start(struct history *h, struct err *e)
 {
-    pthread_attr_t attr;
-    pthread_attr_init(&attr);
-    pthread_attr_setstacksize(&attr, STACK_BYTES);
     h->must_stop = false;
-    int rc = pthread_create(&h->thread, &attr, run, h);
-    pthread_attr_destroy(&attr);
-    if (rc)
-        return err_set(e, ERR_INTERNAL, "no thread for the history: %s", strerror(rc));
-    h->is_running = true;
-    return ERR_OK;
+    int rc = thread_start(&h->thread, run, h, "the history", e);
+    h->is_running = !rc;
+    return rc;
 }
 
 void history_stop(struct history *h, int64_t deadline_ms)
@@ -199,7 +172,7 @@ void history_stop(struct history *h, int64_t deadline_ms)
         return;
     pthread_mutex_lock(&h->lock);
     h->must_stop = true;
-    h->stop_at_ms = history_monotonic_ms() + deadline_ms;
+    h->stop_at_ms = clock_monotonic_ms() + deadline_ms;
     pthread_cond_broadcast(&h->changed);
     pthread_mutex_unlock(&h->lock);
     pthread_join(h->thread, NULL);

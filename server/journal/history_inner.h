@@ -42,7 +42,5 @@ MUST_USE int history_tidy(struct history *h, int64_t now_ms, struct err *e);
 /* Lets go of the repository: the next batch looks at it afresh. */
 void history_detach(struct history *h);
 /* Milliseconds of the monotonic clock and of the calendar. */
-int64_t history_monotonic_ms(void);
-int64_t history_calendar_ms(void);
 
 #endif

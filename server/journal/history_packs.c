@@ -153,6 +153,38 @@ static size_t choose(const struct pack_file *packs, size_t n_small)
     return chosen;
 }
 
+void history_repo_ask(struct history_repo *r, bool (*go_on)(void *), void *arg)
+{
+    r->go_on = go_on;
+    r->go_on_arg = arg;
+}
+
+static bool may_merge(const struct history_repo *r)
+{
+    return r->go_on == NULL || r->go_on(r->go_on_arg);
+}
+
+/* libgit2 stops when these answer with anything but 0. */
+static int ask_while_sorting(int stage, uint32_t current, uint32_t total, void *arg)
+{
+    (void)stage, (void)current, (void)total;
+    return may_merge(arg) ? 0 : -1;
+}
+
+static int ask_while_writing(const git_indexer_progress *progress, void *arg)
+{
+    (void)progress;
+    return may_merge(arg) ? 0 : -1;
+}
+
+static int merge_error(const struct history_repo *r, enum err_code code, const char *what,
+                       struct err *e)
+{
+    if (!may_merge(r))
+        return err_set(e, ERR_UNAVAILABLE, "merging packs was given up: the server stops");
+    return repo_error(e, code, what);
+}
+
 static int insert_objects(struct history_repo *r, git_packbuilder *pb, const struct pack_file *pack,
                           struct err *e)
 {
@@ -167,7 +199,7 @@ static int insert_objects(struct history_repo *r, git_packbuilder *pb, const str
             code = err_set(e, ERR_CORRUPT, "%s.idx is cut short", pack->name);
         for (uint32_t k = 0; !code && k < n; k++)
             if (git_packbuilder_insert(pb, &ids[k], NULL))
-                code = repo_error(e, ERR_CORRUPT, pack->name);
+                code = merge_error(r, ERR_CORRUPT, pack->name, e);
     }
     if (fd >= 0)
         close(fd);
@@ -187,8 +219,8 @@ static int write_merged(struct history_repo *r, git_packbuilder *pb, char name[P
                         struct err *e)
 {
     size_t wanted = git_packbuilder_object_count(pb);
-    if (git_packbuilder_write(pb, r->pack_dir, 0, NULL, NULL))
-        return repo_error(e, ERR_INTERNAL, "merge packs");
+    if (git_packbuilder_write(pb, r->pack_dir, 0, ask_while_writing, r))
+        return merge_error(r, ERR_INTERNAL, "merge packs", e);
     snprintf(name, PACK_NAME_BYTES, "pack-%.40s", git_packbuilder_name(pb));
     int fd = open_index(r, name);
     uint32_t n = count_objects(fd);
@@ -206,8 +238,10 @@ static int merge(struct history_repo *r, const struct pack_file *packs, size_t n
     if (git_packbuilder_new(&pb, r->git))
         return repo_error(e, ERR_INTERNAL, "merge packs");
     git_packbuilder_set_threads(pb, 1);
+    git_packbuilder_set_callbacks(pb, ask_while_sorting, r);
     for (size_t i = 0; !code && i < n; i++)
-        code = insert_objects(r, pb, &packs[i], e);
+        code = may_merge(r) ? insert_objects(r, pb, &packs[i], e)
+                            : merge_error(r, ERR_INTERNAL, "merge packs", e);
     if (!code)
         code = write_merged(r, pb, name, e);
     for (size_t i = 0; !code && i < n; i++)

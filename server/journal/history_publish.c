@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "clock.h"
 #include "db_journal.h"
 #include "history_commit.h"
 #include "history_inner.h"
@@ -83,12 +84,24 @@ static int count_rebuild(struct history *h, struct err *e)
     return ERR_OK;
 }
 
+/* A stopping server does not wait for the end of a merge. */
+static bool may_merge_on(void *arg)
+{
+    struct history *h = arg;
+    pthread_mutex_lock(&h->lock);
+    bool yes = !h->must_stop;
+    pthread_mutex_unlock(&h->lock);
+    return yes;
+}
+
 /* Opens what is at the path; *is_usable is false when it must be set aside. */
 static int try_attach(struct history *h, bool *is_usable, struct err *e)
 {
     struct git_id head;
     *is_usable = true;
     int code = history_repo_open(h->path, &h->repo, e);
+    if (!code)
+        history_repo_ask(h->repo, may_merge_on, h);
     if (!code)
         code = history_repo_head(h->repo, &head, &h->has_head, e);
     if (code == ERR_CORRUPT)
@@ -112,7 +125,7 @@ static int attach(struct history *h, struct err *e)
         code = try_attach(h, &is_usable, e);
     if (!code && !is_usable) {
         history_detach(h);
-        code = history_repo_set_aside(h->path, history_calendar_ms(), e);
+        code = history_repo_set_aside(h->path, clock_wall_ms(), e);
         if (!code) {
             h->repo_is_bad = false;
             code = try_attach(h, &is_usable, e);

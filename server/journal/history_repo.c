@@ -62,6 +62,39 @@ int repo_attach(struct history_repo *r, struct err *e)
     return rc ? repo_error(e, ERR_CORRUPT, r->path) : ERR_OK;
 }
 
+/* libgit2 writes a new repository without a sync, and it is whole only with its small files. */
+static int sync_new(const char *path, struct err *e)
+{
+    static const char *const names[] = {"HEAD",         "config",  "refs/heads", "refs",
+                                        "objects/pack", "objects", ".",          ".."};
+    struct arena a CLEANUP(arena_clear);
+    arena_init(&a);
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        const char *name = arena_printf(&a, "%s/%s", path, names[i]);
+        int fd = open(name, O_RDONLY | O_CLOEXEC);
+        int rc = fd < 0 ? -1 : fsync(fd);
+        if (rc)
+            (void)system_error(e, name);
+        if (fd >= 0)
+            close(fd);
+        if (rc)
+            return ERR_INTERNAL;
+    }
+    return ERR_OK;
+}
+
+/* libgit2 opens a repository whose HEAD a power failure emptied; git does not. */
+static int check_head_file(const char *path, struct err *e)
+{
+    struct arena a CLEANUP(arena_clear);
+    struct stat st;
+    arena_init(&a);
+    const char *name = arena_printf(&a, "%s/HEAD", path);
+    if (stat(name, &st) || st.st_size == 0)
+        return err_set(e, ERR_CORRUPT, "%s is empty or not there", name);
+    return ERR_OK;
+}
+
 static int create(const char *path, struct err *e)
 {
     git_repository *made = NULL;
@@ -71,7 +104,7 @@ static int create(const char *path, struct err *e)
     options.initial_head = "main";
     int rc = git_repository_init_ext(&made, path, &options);
     git_repository_free(made);
-    return rc ? repo_error(e, ERR_INTERNAL, "make the history's repository") : ERR_OK;
+    return rc ? repo_error(e, ERR_INTERNAL, "make the history's repository") : sync_new(path, e);
 }
 
 /* A killed process leaves these behind, and libgit2 would wait for their owner for ever. */
@@ -110,6 +143,8 @@ int history_repo_open(const char *path, struct history_repo **out, struct err *e
     r->path = mem_strdup(path);
     r->pack_dir = join(path, "objects/pack");
     int code = stat(path, &st) && errno == ENOENT ? create(path, e) : ERR_OK;
+    if (!code)
+        code = check_head_file(path, e);
     if (!code) {
         remove_leftovers(r);
         code = repo_attach(r, e);

@@ -32,8 +32,11 @@ MUST_USE int history_repo_move(struct history_repo *r, const struct git_id *from
 /* Writes info/refs and objects/info/packs for dumb HTTP. */
 MUST_USE int history_repo_announce(struct history_repo *r, const struct git_id *head,
                                    struct err *e);
+/* Merging asks go_on(arg) now and then, in the thread that merges, and gives up when it says no. */
+void history_repo_ask(struct history_repo *r, bool (*go_on)(void *), void *arg);
 /* Merges small packs when there are more than 50 and deletes packs that were merged 10 minutes ago
- * or earlier; *changed tells whether objects/info/packs must be written again. */
+ * or earlier; *changed tells whether objects/info/packs must be written again. ERR_UNAVAILABLE:
+ * given up, nothing has changed. */
 MUST_USE int history_repo_tidy(struct history_repo *r, int64_t now_ms, bool *changed,
                                struct err *e);
 /* Packs in use. */

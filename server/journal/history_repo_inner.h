@@ -20,7 +20,9 @@ struct history_repo {
     git_odb *odb;
     struct retired_pack *retired;
     size_t n_retired;
-    int64_t n_packs; /* as of the last listing */
+    int64_t n_packs;       /* as of the last listing */
+    bool (*go_on)(void *); /* may a merge go on? NULL: yes */
+    void *go_on_arg;
 };
 
 struct pack_file {

@@ -55,7 +55,7 @@ enum journal_kind {
     JOURNAL_ENV_STOP, /* stop-the-line */
     JOURNAL_ENV_RESUME,
     JOURNAL_USER_CREATE,
-    JOURNAL_USER_UPDATE, /* role, models or password */
+    JOURNAL_USER_UPDATE, /* role, models, password or subject */
     JOURNAL_USER_DELETE,
     JOURNAL_ROUTER_CREATE,
     JOURNAL_ROUTER_UPDATE,

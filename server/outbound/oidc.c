@@ -11,20 +11,14 @@
 #include <string.h>
 #include <time.h>
 
+#include "clock.h"
 #include "oidc_inner.h"
 #include "seal.h"
+#include "thread.h"
 
-#define STACK_BYTES ((size_t)1 << 20) /* the resolver and TLS want more than a worker has */
 #define IDLE_MS 60000
 #define SECRET_MAX 1024
 #define GRACE_MS 500 /* between the calls' deadline and the caller's */
-
-int64_t oidc_now_ms(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_REALTIME, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
 
 /* --- making ----------------------------------------------------------------------------------- */
 
@@ -72,16 +66,12 @@ static int check(const struct oidc *o, struct err *e)
 int oidc_new(const struct oidc_options *options, struct oidc **out, struct err *e)
 {
     struct oidc *o = mem_alloc(sizeof *o);
-    pthread_condattr_t attr;
     o->issuer = mem_strdup(options->issuer);
     o->client_id = mem_strdup(options->client_id);
     o->secret_file = mem_strdup(options->secret_file);
     o->claim = mem_strdup(options->claim);
     pthread_mutex_init(&o->lock, NULL);
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(&o->done, &attr);
-    pthread_condattr_destroy(&attr);
+    thread_cond_init(&o->done);
     int rc = check(o, e);
     if (rc) {
         oidc_free(o);
@@ -176,16 +166,11 @@ static void *run(void *ctx)
 
 int oidc_start(struct oidc *o, struct err *e)
 {
-    pthread_attr_t attr;
     int rc = wire_new(&o->wire, e);
+    if (!rc)
+        rc = thread_start(&o->thread, run, o, "logins", e);
     if (rc)
         return rc;
-    pthread_attr_init(&attr);
-    pthread_attr_setstacksize(&attr, STACK_BYTES);
-    int failed = pthread_create(&o->thread, &attr, run, o);
-    pthread_attr_destroy(&attr);
-    if (failed)
-        return err_set(e, ERR_INTERNAL, "no thread for logins: %s", strerror(failed));
     pthread_mutex_lock(&o->lock);
     o->is_running = true;
     pthread_mutex_unlock(&o->lock);
@@ -214,16 +199,14 @@ static struct oidc_job *new_job(const struct oidc_return *r)
     j->redirect = arena_strdup(&j->arena, r->redirect);
     j->code = arena_strdup(&j->arena, r->code);
     j->issuer = arena_strdup(&j->arena, r->issuer);
-    j->until_ms = oidc_now_ms() + OIDC_WAIT_MS - GRACE_MS;
+    j->until_ms = clock_wall_ms() + OIDC_WAIT_MS - GRACE_MS;
     return j;
 }
 
 static void wait_for(struct oidc *o, struct oidc_job *j)
 {
-    struct timespec t;
+    struct timespec t = clock_in(OIDC_WAIT_MS);
     int rc = 0;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    t.tv_sec += OIDC_WAIT_MS / 1000;
     while (!j->is_done && rc != ETIMEDOUT)
         rc = pthread_cond_timedwait(&o->done, &o->lock, &t);
 }

@@ -59,7 +59,6 @@ struct oidc {
 };
 
 /* Wall clock. */
-int64_t oidc_now_ms(void);
 /* The client's secret in arena, "" for a public client. ERR_INVALID. */
 MUST_USE int oidc_secret(const struct oidc *o, struct arena *a, char **out, struct err *e);
 /* Begins a job; it ends with oidc_end, now or after answers. */

@@ -12,8 +12,8 @@
 #include "hook_secrets.h"
 #include "log.h"
 #include "outbound_inner.h"
+#include "thread.h"
 
-#define STACK_BYTES ((size_t)1 << 20) /* the resolver of names wants more than a worker has */
 #define IDLE_MS 300
 #define FAULT_MS 2000
 
@@ -141,20 +141,13 @@ static int sweep(struct outbound *o, struct err *e)
 
 int outbound_start(struct outbound *o, struct err *e)
 {
-    pthread_attr_t attr;
     int rc = sweep(o, e);
     if (!rc)
         rc = wire_new(&o->wire, e);
-    if (rc)
-        return rc;
-    pthread_attr_init(&attr);
-    pthread_attr_setstacksize(&attr, STACK_BYTES);
-    int failed = pthread_create(&o->thread, &attr, run, o);
-    pthread_attr_destroy(&attr);
-    if (failed)
-        return err_set(e, ERR_INTERNAL, "no thread for webhooks: %s", strerror(failed));
-    o->is_running = true;
-    return ERR_OK;
+    if (!rc)
+        rc = thread_start(&o->thread, run, o, "webhooks", e);
+    o->is_running = !rc;
+    return rc;
 }
 
 void outbound_stop(struct outbound *o)

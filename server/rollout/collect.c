@@ -132,6 +132,8 @@ void collect_close(struct controller *c, const char *key, const struct op_view *
 static void see_node(struct controller *c, struct node *n, bool is_alive, const char *detail)
 {
     bool was_reachable = n->is_reachable;
+    if (n->owner_epoch != 0) /* it may answer, but not to us */
+        return;
     n->n_missed = is_alive ? 0 : n->n_missed + 1;
     if (is_alive)
         n->observed_ms = c->now_ms;
@@ -330,6 +332,12 @@ void collect(struct controller *c, struct completion *list, size_t n)
             take_file(c, f, &list[i].error);
         http_answer_clear(&list[i].answer);
     }
+}
+
+void collect_wait_longer(struct controller *c, int64_t ms)
+{
+    for (int i = 0; i < MAX_FLIGHTS; i++)
+        c->flights[i].deadline_ms += c->flights[i].key[0] != '\0' ? ms : 0;
 }
 
 void collect_overdue(struct controller *c)

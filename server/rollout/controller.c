@@ -10,14 +10,16 @@
 #include <stddef.h>
 #include <stdlib.h>
 
+#include "thread.h"
 #include "view_limits.h"
 #include "log.h"
 #include "routes.h"
 
 #define INBOX 64
+/* A round that is this late means that the process slept or the clock was set forward. */
+#define GAP_MS 3000
 #define RETRY_MS 1000
 #define NOTICE_EVERY_MS 1000
-#define STACK_BYTES ((size_t)1 << 20)
 
 struct thread_state {
     pthread_t thread;
@@ -135,8 +137,12 @@ int controller_tick(struct controller *c, int64_t until_ms, struct err *e)
 {
     struct io *io = c->o.io;
     int64_t until = c->due_ms < until_ms ? c->due_ms : until_ms;
+    int64_t before_ms = c->now_ms;
     size_t n = io->poll(io->self, until, c->inbox, INBOX);
     c->now_ms = io->now_ms(io->self);
+    int64_t expected_ms = until > before_ms ? until : before_ms;
+    if (before_ms != 0 && c->now_ms > expected_ms + GAP_MS)
+        collect_wait_longer(c, c->now_ms - expected_ms);
     collect(c, c->inbox, n);
     collect_overdue(c);
     int rc = round_once(c, e);
@@ -161,17 +167,13 @@ static void *run(void *arg)
 
 int controller_start(struct controller *c, struct err *e)
 {
-    pthread_attr_t attr;
     c->thread = mem_alloc(sizeof *c->thread);
-    pthread_attr_init(&attr);
-    pthread_attr_setstacksize(&attr, STACK_BYTES);
-    int rc = pthread_create(&c->thread->thread, &attr, run, c);
-    pthread_attr_destroy(&attr);
+    int rc = thread_start(&c->thread->thread, run, c, "the controller", e);
     if (rc == 0)
         return ERR_OK;
     free(c->thread);
     c->thread = NULL;
-    return err_set(e, ERR_UNAVAILABLE, "the controller's thread cannot be started");
+    return rc;
 }
 
 void controller_stop(struct controller *c)

@@ -32,7 +32,9 @@ struct spot {
     struct drift *drift; /* owned: what is wrong with its files; NULL: nothing is known (files.c) */
     int64_t checked_ms;  /* its files were asked about */
     bool is_unwritten;   /* `seen` changed since it was stored: it is in controller.unwritten */
-    bool is_repairing;   /* a rollout that is not admitted yet found a repair under way */
+    int64_t left;        /* what a rollout that was replaced brought, before the next is admitted */
+    bool is_repairing;   /* a rollout that is not admitted yet found a repair, or a node that a
+                            replaced one had in work */
     bool disturbs;       /* what target_count added to the node: its move disturbs it, */
     bool lacks;          /* it serves nothing although it should */
 };
@@ -71,6 +73,7 @@ struct node {
     bool is_cordoned;    /* nothing new is put there */
     bool is_drained;     /* and the routers shall send nothing there */
     bool wants_none;     /* and its models shall be unloaded */
+    int64_t owner_epoch; /* it follows another registry, of that epoch; 0: it does not (leader.c) */
     struct process process;
 };
 
@@ -101,6 +104,7 @@ struct target {
     const struct policy *strategy; /* of the rollout, if is_rolling */
     bool is_rolling;
     bool is_broken;    /* its records cannot be read: it is left alone */
+    bool takes_over;   /* it began where another one gave way to it */
     bool has_commands; /* commands may be waiting in the database */
     int n_planned;     /* how often it was planned at planned_ms */
     int64_t planned_ms;
@@ -231,11 +235,12 @@ struct controller {
     struct thread_state *thread;
     bool has_files;        /* what was known of drifted files was dropped */
     int64_t epoch;         /* of this process, sent with each call; 0: not loaded */
-    bool is_deposed;       /* a node refused it: another registry leads */
+    bool is_deposed;       /* another registry leads: most nodes, or the database, say so */
     int64_t deposed_ms;    /* that was logged last */
     int64_t leases_ms;     /* leases were looked at */
     int64_t leases_due_ms; /* and shall be again; INT64_MAX: there are none */
     int64_t grace_ms;      /* since then nodes can renew their leases */
+    int64_t held_told_ms;  /* the log said last that nodes are kept beyond them; 0: none are */
 };
 
 /* --- nodes.c --- */
@@ -255,12 +260,13 @@ bool nodes_wants_page(const struct controller *c, const struct node *n);
 bool nodes_has_restarted(const struct node *n, const struct target *t, int64_t loaded_ms);
 
 /* --- leader.c --- */
+/* Loads the epoch, or notices that the database has a later one by now. */
 MUST_USE int leader_load(struct controller *c, struct db *db, struct err *e);
 /* Adds headers that say who commands; strings in a. */
 void leader_sign(const struct controller *c, const struct flight *f, struct arena *a,
                  struct http_call *call);
-/* A node obeys a registry of that epoch and not this one. */
-void leader_refused(struct controller *c, const struct node *n, int64_t epoch);
+/* A node obeys a registry of that epoch and not this one: it is left alone from here on. */
+void leader_refused(struct controller *c, struct node *n, int64_t epoch);
 /* True: nothing may be done any more. Sets the next round. */
 bool leader_is_deposed(struct controller *c);
 
@@ -410,6 +416,9 @@ void collect(struct controller *c, struct completion *list, size_t n);
 void collect_failure(struct controller *c, struct flight *f, enum fault fault, const char *text);
 /* What became of an operation, to be stored. */
 void collect_close(struct controller *c, const char *key, const struct op_view *op);
+/* The clock was set forward, or the process slept: nobody worked on the flights meanwhile, or not
+ * for so long, and their outcome still comes. */
+void collect_wait_longer(struct controller *c, int64_t ms);
 /* Gives up flights whose completion never came. */
 void collect_overdue(struct controller *c);
 struct flight *flight_new(struct controller *c);

@@ -207,7 +207,7 @@ unsigned counted_times_add(struct counted_times *t, const struct histogram *delt
     histogram_add(t->recent, delta);
     if (t->recent->is_odd) {
         /* Nodes with different buckets: begin again, for they may have been replaced. */
-        *t->recent = (struct histogram){0};
+        memset(t->recent, 0, sizeof *t->recent);
         t->since_ms = 0;
         return 0;
     }
@@ -225,7 +225,7 @@ unsigned counted_times_add(struct counted_times *t, const struct histogram *delt
         kind->bound = bound;
     }
     if (is_full) {
-        *t->recent = (struct histogram){0};
+        memset(t->recent, 0, sizeof *t->recent);
         t->since_ms = now_ms;
     }
     return changed;

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "controller_inner.h"
+#include "judging.h"
 #include "log.h"
 #include "routes.h"
 #include "view_limits.h"
@@ -24,6 +25,7 @@ struct decision {
     struct target *t;
     struct plan plan;
     struct arena arena; /* of plan */
+    bool is_late;       /* something has to be stored before it may be carried out */
     int rc;
     struct err e;
 };
@@ -45,6 +47,15 @@ static int make_plan(struct controller *c, struct target *t, struct decision *d)
     if (is_full && d->plan.wake_ms > c->now_ms + FULL_MS)
         d->plan.wake_ms = c->now_ms + FULL_MS;
     return ERR_OK;
+}
+
+/* What a rollout moves on by is stored first: it is planned again in the next round. */
+static bool waits_for_store(struct controller *c, struct decision *d)
+{
+    if (!d->t->is_rolling || !d->plan.has_moved || !judging_is_behind(c, d->t))
+        return false;
+    due_set(&c->plans, &d->t->plan, c->now_ms + 1);
+    return true;
 }
 
 /* The plan is on disk: it is carried out, and the target waits for its next one. */
@@ -120,16 +131,17 @@ static void decide(struct controller *c, struct decision *list, int n)
         t->n_planned = t->planned_ms == c->now_ms ? t->n_planned + 1 : 1;
         t->planned_ms = c->now_ms;
         list[i].rc = make_plan(c, t, &list[i]);
-        if (list[i].rc == ERR_OK && list[i].plan.is_changed)
+        list[i].is_late = list[i].rc == ERR_OK && waits_for_store(c, &list[i]);
+        if (list[i].rc == ERR_OK && list[i].plan.is_changed && !list[i].is_late)
             recordings[n_recordings++] = (struct recording){
                 .t = t, .plan = &list[i].plan, .rc = &list[i].rc, .e = &list[i].e};
     }
     record_plans(c, recordings, n_recordings);
     for (int i = 0; i < n; i++) {
-        if (list[i].rc == ERR_OK)
-            carry_out(c, &list[i]);
-        else
+        if (list[i].rc != ERR_OK)
             give_up(c, &list[i]);
+        else if (!list[i].is_late)
+            carry_out(c, &list[i]);
         arena_clear(&list[i].arena);
     }
 }

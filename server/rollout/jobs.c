@@ -9,16 +9,16 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "clock.h"
 #include "lines.h"
 #include "place.h"
 #include "reload.h"
+#include "thread.h"
 #include "wire.h"
 
 #define N_FILE_THREADS 2
 #define N_THREADS 4
-#define STACK_BYTES ((size_t)1 << 20)
 
 /* A job with its own copies of everything. */
 struct item {
@@ -61,11 +61,8 @@ struct worker {
 
 static int64_t wall_ms(void *self)
 {
-    struct timespec t;
-
     (void)self;
-    clock_gettime(CLOCK_REALTIME, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+    return clock_wall_ms();
 }
 
 static void items_put(struct items *l, struct item *i)
@@ -292,18 +289,14 @@ static void jobs_wake(void *self)
 static int start_thread(struct jobs *j, struct err *e)
 {
     struct worker *w = mem_alloc(sizeof(*w));
-    pthread_attr_t attr;
     int rc;
 
     w->jobs = j;
     w->index = j->n_threads;
-    pthread_attr_init(&attr);
-    pthread_attr_setstacksize(&attr, STACK_BYTES);
-    rc = pthread_create(&j->threads[j->n_threads], &attr, work, w);
-    pthread_attr_destroy(&attr);
-    if (rc != 0) {
+    rc = thread_start(&j->threads[j->n_threads], work, w, "file jobs", e);
+    if (rc != ERR_OK) {
         free(w);
-        return err_set(e, ERR_UNAVAILABLE, "no thread for file jobs: %s", strerror(rc));
+        return rc;
     }
     j->n_threads++;
     return ERR_OK;

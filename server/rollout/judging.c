@@ -31,12 +31,7 @@ static void make_gate(struct judging *j, const struct policy_gate *from, struct 
     /* People and jobs post less regularly than a query is asked. */
     bool is_posted = from->kind == GATE_METRIC;
     int64_t gap_ms = is_posted ? 3 * most : from->for_ms + 3 * from->every_ms + 10000;
-    g->limits = (struct window_limits){.has_max = from->has_max,
-                                       .has_min = from->has_min,
-                                       .max_micro = from->max_micro,
-                                       .min_micro = from->min_micro,
-                                       .for_ms = from->for_ms,
-                                       .gap_ms = is_posted && gap_ms < 600000 ? 600000 : gap_ms};
+    window_limits_of(from, is_posted && gap_ms < 600000 ? 600000 : gap_ms, &g->limits);
 }
 
 struct judging *judging_new(const char *rollout_id, const struct policy *p)
@@ -232,7 +227,7 @@ static void close_interval(struct controller *c, struct env *env, struct target 
         judging_keep(j, i, c->now_ms, &sum, INTERVAL_JUDGED);
     }
     j->closed_ms = c->now_ms;
-    judging_changed(c, t);
+    judging_went_on(c, t);
 }
 
 static bool goes_on(const struct target *t)
@@ -279,7 +274,7 @@ void judging_value(struct controller *c, struct target *t, struct judged_gate *g
     struct judging *j = t->judging;
     if (!window_add(&g->window, &g->limits, r))
         return;
-    judging_changed(c, t);
+    judging_went_on(c, t);
     if (r->look == WINDOW_ERROR)
         return;
     struct analysis_value v = {.gate = (int)(g - j->gates),

@@ -67,6 +67,8 @@ struct judging {
     int n_heard;       /* readings, good or not, since it was judged last */
     int n_sides;       /* nodes that take part */
     bool is_unwritten;
+    bool is_ahead;     /* counts were taken in that are not stored */
+    int64_t stored_ms; /* when all was stored last */
     struct judged_gate gates[POLICY_MAX_GATES];
     int n_gates;
     int n_feeds;
@@ -95,6 +97,12 @@ bool judging_is_baseline(const struct target *t, int64_t node_id);
 const struct gate_result *judging_results(const struct target *t, struct arena *a);
 /* It has to be stored before anybody plans by it. */
 void judging_changed(struct controller *c, struct target *t);
+/* Counts went on, and no verdict: counters are cumulative, so that after a restart the interval
+ * since what is stored is judged as one. With many nodes it is stored less often, and always before
+ * a rollout moves on. */
+void judging_went_on(struct controller *c, struct target *t);
+/* True if it has to be stored first; then it will be in the next round. */
+bool judging_is_behind(struct controller *c, struct target *t);
 /* Stores those of c->judged; runs on the writer. Then notes that; on the controller's thread. */
 MUST_USE int judging_put_all(struct controller *c, struct db *db, struct err *e);
 void judging_mark_all(struct controller *c);

@@ -35,31 +35,13 @@ static const struct field gate_fields[] = {
     FIELD_OF(FIELD_BOOL, struct judged_gate, is_routed),
     FIELD_OF(FIELD_TEXT, struct judged_gate, text),
 };
-static const struct field result_fields[] = {
-    FIELD_ENUM(struct gate_result, verdict, verdict_names),
-    FIELD_OF(FIELD_INT64, struct gate_result, n_requests),
-    FIELD_OF(FIELD_INT64, struct gate_result, n_failures),
-    FIELD_OF(FIELD_INT64, struct gate_result, value),
-    FIELD_OF(FIELD_INT64, struct gate_result, limit),
-    FIELD_OF(FIELD_INT64, struct gate_result, n_missing),
-    FIELD_OF(FIELD_INT64, struct gate_result, n_base_requests),
-    FIELD_OF(FIELD_INT64, struct gate_result, n_base_failures),
-    FIELD_OF(FIELD_INT64, struct gate_result, log_e_milli),
-    FIELD_OF(FIELD_INT64, struct gate_result, log_e_fail_milli),
-    FIELD_OF(FIELD_INT64, struct gate_result, log_pass_milli),
-    FIELD_OF(FIELD_INT64, struct gate_result, log_pass_at_milli),
-    FIELD_OF(FIELD_INT64, struct gate_result, n_to_fail),
-    FIELD_OF(FIELD_INT64, struct gate_result, phi_milli),
-    FIELD_OF(FIELD_INT64, struct gate_result, since_ms),
-    FIELD_OF(FIELD_TEXT, struct gate_result, cause),
-};
 
 static void write_gate(const struct judged_gate *g, struct jsonw *w)
 {
     jsonw_object(w, NULL);
     fields_write(w, gate_fields, ARRAY_LEN(gate_fields), g);
     jsonw_object(w, "result");
-    fields_write(w, result_fields, ARRAY_LEN(result_fields), &g->result);
+    fields_write(w, gate_result_fields, N_GATE_RESULT_FIELDS, &g->result);
     jsonw_end(w);
     if (g->feed >= 0) {
         struct buf text CLEANUP(buf_clear);
@@ -146,7 +128,7 @@ static int read_gate(const json_t *obj, struct judged_gate *g, struct err *e)
     enum gate_kind kind = g->kind;
     int rc = fields_read(obj, "", gate_fields, ARRAY_LEN(gate_fields), &a, g, e);
     if (rc == ERR_OK)
-        rc = fields_read(result, "", result_fields, ARRAY_LEN(result_fields), &a, &g->result, e);
+        rc = fields_read(result, "", gate_result_fields, N_GATE_RESULT_FIELDS, &a, &g->result, e);
     g->result.kind = kind;
     if (rc == ERR_OK && g->feed >= 0)
         return read_state(obj, g, e);

@@ -75,7 +75,7 @@ static enum arm planned_arm(const struct target *t, const struct rollout_node *n
         return ARM_NONE;
     if (n->is_done || (n->step > 0 && before == ARM_CANARY))
         return ARM_CANARY;
-    return n->step == 0 && t->record.from != 0 ? ARM_BASE : ARM_NONE;
+    return n->step == 0 && n->base == 0 && t->record.from != 0 ? ARM_BASE : ARM_NONE;
 }
 
 static bool is_quiet(const struct rollout_node *n)

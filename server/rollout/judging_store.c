@@ -15,6 +15,28 @@ void judging_changed(struct controller *c, struct target *t)
     t->judging->is_unwritten = true;
 }
 
+/* Some 300 bytes per node: a thousand nodes are 300 kB each time. */
+#define STORE_MS_PER_NODE 30
+#define STORE_MOST_MS 60000
+
+void judging_went_on(struct controller *c, struct target *t)
+{
+    struct judging *j = t->judging;
+    int64_t every_ms = (int64_t)j->n_nodes * STORE_MS_PER_NODE;
+    every_ms = every_ms < STORE_MOST_MS ? every_ms : STORE_MOST_MS;
+    j->is_ahead = true;
+    if (every_ms <= c->o.sample_every_ms || c->now_ms >= j->stored_ms + every_ms)
+        judging_changed(c, t);
+}
+
+bool judging_is_behind(struct controller *c, struct target *t)
+{
+    if (t->judging == NULL || !t->judging->is_ahead)
+        return false;
+    judging_changed(c, t);
+    return true;
+}
+
 static int merge_intervals(struct db *db, const char *id, int gate, int64_t *n_less, struct err *e)
 {
     struct arena a CLEANUP(arena_clear) = {0};
@@ -118,7 +140,8 @@ void judging_mark_all(struct controller *c)
         struct judging *j = marked(c, i);
         if (j == NULL)
             continue;
-        j->is_unwritten = false;
+        j->is_unwritten = j->is_ahead = false;
+        j->stored_ms = c->now_ms;
         j->n_intervals = j->n_values = 0;
         for (int k = 0; k < j->n_gates; k++)
             j->gates[k].n_rows = j->gates[k].n_rows_put;

@@ -10,6 +10,7 @@
 #include "log.h"
 
 #define LEASES_EVERY_MS 1000
+#define TELL_HELD_MS 60000
 /* A round that is this late means that the process slept or the clock jumped. */
 #define GAP_MS 3000
 
@@ -22,6 +23,21 @@ void node_set_cordon(struct node *n, const char *cordon)
 }
 
 /* --- leases --- */
+
+static void tell_held(struct controller *c, const struct lease_count *count)
+{
+    if (count->n_held == 0) {
+        c->held_told_ms = 0;
+        return;
+    }
+    if (c->held_told_ms != 0 && c->now_ms < c->held_told_ms + TELL_HELD_MS)
+        return;
+    c->held_told_ms = c->now_ms;
+    log_line(LOG_WARNING, "node",
+             "most nodes of %s are silent at the same time: %lld whose leases ended are kept, as "
+             "the way to them may be broken; what is really gone has to be deleted",
+             count->held_env, (long long)count->n_held);
+}
 
 int nodes_expire(struct controller *c, struct err *e)
 {
@@ -40,6 +56,8 @@ int nodes_expire(struct controller *c, struct err *e)
     int rc = fleet_node_expire(c->o.store, c->now_ms, c->grace_ms, &count, e);
     c->leases_due_ms =
         rc == ERR_OK && count.n_leases == 0 ? INT64_MAX : c->now_ms + LEASES_EVERY_MS;
+    if (rc == ERR_OK)
+        tell_held(c, &count);
     if (count.n_gone > 0) {
         log_line(LOG_INFO, "node", "%zu nodes are gone with their leases", count.n_gone);
         atomic_store(&c->is_woken, true);

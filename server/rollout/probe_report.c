@@ -116,7 +116,8 @@ static void check_metrics(const struct driver_probe *p, const struct driver_node
     else if (!p->times_models)
         lacks(report, "histogram", timing,
               maker_of(p) == MAKER_TRITON
-                  ? "start it with --metrics-config histogram_latencies=true"
+                  ? "use a Triton later than 2.51, started with --metrics-config "
+                    "histogram_latencies=true"
                   : NULL,
               p->times_server ? "durations are told for all models of the server together: "
                                 "slow-ratio then compares these"

@@ -92,7 +92,7 @@ struct router_driver {
                  const struct err *error, struct router_result *out);
 };
 
-/* Router by name of its kind (routing_drivers), or NULL. */
+/* Router by name of its kind, or NULL. */
 const struct router_driver *router_find(const char *name);
 /* Fills fault and text from an answer that did not come; true if it came. */
 bool router_answered(const struct http_answer *answer, bool is_read, struct router_result *out);

@@ -22,6 +22,7 @@ struct link {
     int64_t looked_ms, seen_ms; /* asked; answered (0: never) */
     int64_t written_ms;
     bool is_looking, is_unwritten, has_counts;
+    int n_setting;          /* flights that write, also of a rollout that has ended since */
     int64_t set_ms;         /* weights were written last, and */
     int64_t set_generation; /* as which generation of the file; 0: routers without */
     int64_t generation;     /* that was seen in effect */

@@ -269,6 +269,7 @@ static bool set_at(struct controller *c, const struct env *env, struct env_route
     memcpy(f->route->op_key, r->op_key, sizeof r->op_key);
     snprintf(f->key, sizeof f->key, "%.120s/b%" PRId64, r->op_key, b->router_id);
     b->n_setting++;
+    r->links[at].n_setting++;
     r->n_open++;
     submit(c, f);
     return true;

@@ -86,6 +86,8 @@ static void finish_set(struct controller *c, struct flight *f, const struct wher
     struct routed *r = at->route;
     if (at->balancer != NULL && at->balancer->n_setting > 0)
         at->balancer->n_setting--;
+    if (at->link != NULL && !rf->is_placing && at->link->n_setting > 0)
+        at->link->n_setting--;
     bool is_present = r != NULL && !rf->is_placing && strcmp(r->op_key, rf->op_key) == 0;
     if (at->link != NULL && !rf->is_placing) {
         at->link->set_ms = c->now_ms;

@@ -107,7 +107,7 @@ static void view_links(const struct env_routes *r, const struct routed *t, struc
         out->router_max_weight =
             !out->has_router || most < out->router_max_weight ? most : out->router_max_weight;
         out->has_router = true;
-        out->is_router_busy = out->is_router_busy || l->is_looking;
+        out->is_router_busy = out->is_router_busy || l->is_looking || l->n_setting > 0;
         if (l->looked_ms > out->routes_looked_ms)
             out->routes_looked_ms = l->looked_ms;
         seen_ms = l->seen_ms < seen_ms ? l->seen_ms : seen_ms;

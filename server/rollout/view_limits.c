@@ -15,6 +15,7 @@
 #include "db_queue.h"
 #include "fleet_freeze.h"
 #include "fleet_rollout.h"
+#include "journal.h"
 #include "when.h"
 
 #define ASK_AGAIN_MS 5000
@@ -70,7 +71,7 @@ void limits_note(struct limits *l, const char *kind)
     static const char *const kinds[] = {"env.update",       "env.freeze",      "env.unfreeze",
                                         "env.stop",         "env.resume",      "env.delete",
                                         "target.freeze",    "target.unfreeze", "target.release",
-                                        "rollout.together", "rollout.end"};
+                                        "rollout.together", "rollout.end",     "node.adopt"};
     for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
         if (strcmp(kinds[i], kind) == 0) {
             l->generation++;
@@ -165,6 +166,27 @@ static int find_budget(struct asking *q, const struct env *env, const struct env
     return rc;
 }
 
+/* What was live there and when, oldest first; the first may have been adopted. */
+static int list_live(struct db *db, const struct target *t, const char *env, struct arena *a,
+                     struct live_row **out, size_t *n, struct err *e)
+{
+    struct live_row adopted;
+    struct live_row *rows = NULL;
+    int rc =
+        db_live_adopted(db, env, t->model_id, journal_path_alias(a, t->model, env), &adopted, e);
+    if (rc == ERR_OK)
+        rc = db_live_list(db, env, t->model_id, a, &rows, n, e);
+    *out = rows;
+    if (rc != ERR_OK || adopted.number == 0)
+        return rc;
+    *out = arena_alloc(a, (*n + 1) * sizeof rows[0]);
+    (*out)[0] = adopted;
+    if (*n > 0)
+        memcpy(*out + 1, rows, *n * sizeof rows[0]);
+    ++*n;
+    return ERR_OK;
+}
+
 /* The longest time that the version was live in the other environment, as the moment at which it
  * will have been long enough. A version that failed there by its own fault never will have. */
 static int find_soak(struct db *db, const struct target *t, struct arena *a, int64_t *soaked_ms,
@@ -173,7 +195,7 @@ static int find_soak(struct db *db, const struct target *t, struct arena *a, int
     const char *env = policy_text(t->strategy, t->strategy->requires_at);
     struct live_row *rows = NULL;
     size_t n = 0;
-    int rc = db_live_list(db, env, t->model_id, a, &rows, &n, e);
+    int rc = list_live(db, t, env, a, &rows, &n, e);
     *soaked_ms = INT64_MAX;
     for (size_t i = 0; rc == ERR_OK && i < n; i++) {
         int64_t ready = rows[i].since_ms + t->strategy->soak_ms;
@@ -259,10 +281,11 @@ static void judge_windows(struct controller *c, const struct env *env, struct ta
     }
 }
 
+/* One that took another one's place is in the middle, too. */
 static bool has_begun(const struct target *t)
 {
     enum rollout_phase phase = t->lane.status.phase;
-    return phase != ROLLOUT_SUBMITTED && phase != ROLLOUT_QUEUED;
+    return t->takes_over || (phase != ROLLOUT_SUBMITTED && phase != ROLLOUT_QUEUED);
 }
 
 /* Only those that have not begun are held: what is half done is not made better by waiting. */

@@ -204,12 +204,21 @@ static void carry_target(const struct env *env, struct target *to, const struct 
     }
 }
 
+/* Whose record was changed is asked again whom it follows. */
+static void carry_owner(struct node *to, const struct node *from)
+{
+    if (strcmp(to->urls.admin_url, from->urls.admin_url) == 0)
+        to->owner_epoch = from->owner_epoch;
+}
+
 static void carry_env(struct env *env, struct env *old)
 {
     for (int i = 0; old != NULL && i < env->n_nodes; i++) {
         int at = world_node(old, env->nodes[i].node_id);
-        if (at >= 0)
-            carry_node(&env->nodes[i], &old->nodes[at]);
+        if (at < 0)
+            continue;
+        carry_node(&env->nodes[i], &old->nodes[at]);
+        carry_owner(&env->nodes[i], &old->nodes[at]);
     }
     for (int i = 0; old != NULL && i < env->n_targets; i++) {
         struct target *t = world_target(old, env->targets[i].target_id);

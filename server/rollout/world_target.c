@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "controller_inner.h"
+#include "db_queue.h"
 #include "log.h"
 
 /* The target's policy, shared by all targets of the environment that say the same. */
@@ -118,6 +119,46 @@ static int fill_repairs(struct controller *c, struct db *db, const struct env *e
     return rc;
 }
 
+/* What one that gave way left on the nodes; false if it had not begun either. */
+static bool take_left(const struct env *env, struct target *t, int64_t to,
+                      const struct rollout_status *s)
+{
+    for (int i = 0; i < s->n_nodes; i++) {
+        const struct rollout_node *n = &s->nodes[i];
+        int at = world_node(env, n->node_id);
+        if (at < 0)
+            continue;
+        if (n->is_touched)
+            t->spots[at].left = n->step > 0 ? to : n->base;
+        /* Caught in the middle: it counts as disturbed, and is put right first. */
+        t->spots[at].is_repairing = t->spots[at].is_repairing || move_disturbs(&n->move);
+        t->takes_over = t->takes_over || n->is_touched;
+    }
+    return s->n_nodes > 0;
+}
+
+/* A rollout takes over from the one in whose place it came. */
+static int fill_left(struct controller *c, struct db *db, const struct env *env, struct target *t,
+                     struct err *e)
+{
+    struct arena a CLEANUP(arena_clear) = {0};
+    const char **ids = NULL;
+    bool has_begun = false;
+    size_t n = 0;
+    if (!t->is_rolling || t->lane.status.n_nodes > 0)
+        return ERR_OK;
+    int rc = db_superseded_list(db, t->target_id, &a, &ids, &n, e);
+    for (size_t i = 0; rc == ERR_OK && i < n && !has_begun; i++) {
+        struct rollout_record r;
+        struct rollout_status s;
+        rc = db_rollout_get(db, ids[i], &a, &r, e);
+        if (rc == ERR_OK)
+            rc = db_rollout_status(db, ids[i], c->now_ms, &a, &s, e);
+        has_begun = rc == ERR_OK && take_left(env, t, r.to, &s);
+    }
+    return rc;
+}
+
 /* Counters matter to a rollout only. */
 static int fill_samples(struct db *db, const struct env *env, struct target *t, struct err *e)
 {
@@ -155,5 +196,7 @@ int target_fill(struct controller *c, struct db *db, struct env *env,
         rc = fill_ops(db, env, t, e);
     if (rc == ERR_OK)
         rc = fill_repairs(c, db, env, t, e);
+    if (rc == ERR_OK)
+        rc = fill_left(c, db, env, t, e);
     return rc == ERR_OK ? fill_samples(db, env, t, e) : rc;
 }

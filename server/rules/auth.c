@@ -14,6 +14,7 @@
 #include "db_access.h"
 #include "name.h"
 #include "seal.h"
+#include "utf8.h"
 #include "when.h"
 
 #define CACHE_ROWS 512
@@ -270,14 +271,16 @@ int auth_flush(struct auth *a, struct err *e)
 
 /* ---- creating and revoking ---- */
 
-static int check_globs(const char *models, struct err *e)
+int auth_check_models(const char *models, struct err *e)
 {
-    if (!models[0] || strlen(models) >= sizeof((struct caller *)0)->models)
+    size_t n = strlen(models);
+    if (n == 0 || n >= sizeof((struct caller *)0)->models)
         return err_at(e, ERR_INVALID, "/models", "models must have 1 to %d bytes",
                       (int)sizeof((struct caller *)0)->models - 1);
-    for (const char *p = models; *p; p++)
-        if ((unsigned char)*p < 0x20 || *p == 0x7f)
-            return err_at(e, ERR_INVALID, "/models", "models holds a control character");
+    size_t at = utf8_plain(models, n);
+    if (at < n)
+        return err_at(e, ERR_INVALID, "/models",
+                      "models holds a control character, or is no UTF-8, at byte %zu", at + 1);
     return 0;
 }
 
@@ -316,7 +319,7 @@ static int check_grant(const struct auth_grant *g, struct err *e)
         snprintf(e->pointer, sizeof e->pointer, "/name");
     if (!rc)
         rc = check_scope(g, e);
-    return rc ? rc : check_globs(g->models, e);
+    return rc ? rc : auth_check_models(g->models, e);
 }
 
 /* The document never holds the secret, its hash or its hint. */

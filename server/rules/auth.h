@@ -36,6 +36,9 @@ bool auth_token_ok(const char *token);
 
 /* True if the role exists; fills may[]. */
 bool auth_role(const char *role, bool may[PERM_COUNT]);
+/* What a list of model globs must be: ERR_INVALID with pointer /models, which names the byte. Pure.
+ */
+MUST_USE int auth_check_models(const char *models, struct err *e);
 /* Creates a token; its text goes to token[] and is stored nowhere. ERR_INVALID role, name, globs.
  */
 struct auth_grant {

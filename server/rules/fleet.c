@@ -131,6 +131,16 @@ static const char **env_names(struct db *db, struct arena *a)
     return names;
 }
 
+int fleet_no_such(const struct fleet_missing *m, const char *const *names, struct err *e)
+{
+    const char *near = json_nearest(m->name, names);
+
+    if (near != NULL)
+        return err_set(e, ERR_NOT_FOUND, "no %s \"%.120s\" in \"%.120s\"; did you mean \"%.120s\"?",
+                       m->what, m->name, m->env, near);
+    return err_set(e, ERR_NOT_FOUND, "no %s \"%.120s\" in \"%.120s\"", m->what, m->name, m->env);
+}
+
 int fleet_env_find(struct db *db, const char *name, struct arena *a, struct env_row *out,
                    struct err *e)
 {

@@ -1,7 +1,7 @@
 /*
- * Steering a rollout: commands with who, why and what they saw, approvals by two people, and
- * passing over what holds it. What a command does is decided by the planner. Must not know HTTP,
- * nodes or the planner. Any thread but the writer; the inner functions run on it.
+ * Steering a rollout: commands with who, why and what they saw, and passing over what holds it.
+ * What a command does is decided by the planner. Must not know HTTP, nodes or the planner. Any
+ * thread but the writer; the inner functions run on it.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -49,81 +49,6 @@ static void add_who(struct tx *tx, struct fleet_edit *ed, const char *id, struct
     (void)snprintf(e->message + n, sizeof(e->message) - n, "%s", text);
 }
 
-/* --- approvals -------------------------------------------------------------------------------- */
-
-static void add_given(struct approval_need *need, const char *actor)
-{
-    for (int i = 0; i < need->n_given; i++)
-        if (strcmp(need->given[i], actor) == 0)
-            return;
-    if (need->n_given < (int)ARRAY_LEN(need->given))
-        need->given[need->n_given++] = actor;
-}
-
-/* Which step people are asked about now, and how many of them. */
-static void find_step(const struct policy *p, const struct rollout_status *s,
-                      struct approval_need *out)
-{
-    bool is_early = s->phase == ROLLOUT_SUBMITTED || s->phase == ROLLOUT_QUEUED;
-
-    if (is_early) {
-        out->n_needed = p->n_approvals;
-        return;
-    }
-    if (s->phase != ROLLOUT_RUNNING && s->phase != ROLLOUT_PAUSED)
-        return;
-    out->step = s->step;
-    if (s->step > 0 && s->step <= s->n_steps && s->steps[s->step - 1].phase == STEP_PENDING)
-        out->n_needed = s->steps[s->step - 1].n_approvals;
-}
-
-int fleet_approval_need(struct db *db, const struct rollout_record *r,
-                        const struct rollout_status *status, struct arena *a,
-                        struct approval_need *out, struct err *e)
-{
-    struct policy *p = arena_alloc(a, sizeof(*p));
-    struct rollout_command *list = NULL;
-    size_t n = 0;
-    int rc = policy_read(r->strategy, p, e);
-
-    *out = (struct approval_need){0};
-    if (rc != ERR_OK)
-        return rc;
-    find_step(p, status, out);
-    if (out->n_needed == 0)
-        return ERR_OK;
-    for (int i = 0; i < status->n_approvals; i++)
-        if (status->approvals[i].step == out->step)
-            add_given(out, status->approvals[i].actor);
-    rc = db_rollout_commands(db, r->id, status->command_seq, a, &list, &n, e);
-    for (size_t i = 0; rc == ERR_OK && i < n; i++)
-        if (list[i].verb == COMMAND_APPROVE &&
-            (list[i].expected_step == 0 || list[i].expected_step == out->step))
-            add_given(out, list[i].actor);
-    return rc;
-}
-
-static int check_approval(struct tx *tx, struct fleet_edit *ed, const struct steered *s,
-                          struct err *e)
-{
-    struct approval_need need;
-    int rc = fleet_approval_need(tx_db(tx), &s->record, s->status, &ed->arena, &need, e);
-
-    if (rc != ERR_OK)
-        return rc;
-    if (need.n_needed == 0)
-        return err_set(e, ERR_CONFLICT, "rollout %s does not wait for an approval", s->record.id);
-    if (strcmp(s->record.actor, ed->c->actor) == 0)
-        return err_set(e, ERR_FORBIDDEN,
-                       "you asked for rollout %s: another person has to approve it", s->record.id);
-    for (int i = 0; i < need.n_given; i++)
-        if (strcmp(need.given[i], ed->c->actor) == 0)
-            return err_set(e, ERR_CONFLICT,
-                           "you approved this already; %d of %d people did: another one is needed",
-                           need.n_given, need.n_needed);
-    return ERR_OK;
-}
-
 /* --- commands --------------------------------------------------------------------------------- */
 
 static int check_command(struct tx *tx, struct fleet_edit *ed, const struct rollout_order *order,
@@ -144,7 +69,7 @@ static int check_command(struct tx *tx, struct fleet_edit *ed, const struct roll
         rc = queue_check_generation(tx_db(tx), s->more.target_id, order->expected_generation,
                                     tx_now_ms(tx), e);
     if (rc == ERR_OK && order->verb == COMMAND_APPROVE)
-        rc = check_approval(tx, ed, s, e);
+        rc = approval_check(tx_db(tx), ed, &s->record, s->status, e);
     return rc;
 }
 

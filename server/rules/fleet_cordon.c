@@ -31,11 +31,6 @@ struct cordoning {
     enum node_cordon kind;
 };
 
-static bool is_same(const char *a, const char *b)
-{
-    return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
-}
-
 static int cordon_fn(struct tx *tx, struct fleet_edit *ed, struct err *e)
 {
     const struct cordoning *in = ed->spec;
@@ -45,8 +40,8 @@ static int cordon_fn(struct tx *tx, struct fleet_edit *ed, struct err *e)
 
     if (rc != ERR_OK)
         return rc;
-    ed->is_nothing = is_same(v.cordon, names[in->kind]) &&
-                     (v.cordon == NULL || is_same(v.cordon_reason, ed->c->reason));
+    ed->is_nothing = mem_same_text(v.cordon, names[in->kind]) &&
+                     (v.cordon == NULL || mem_same_text(v.cordon_reason, ed->c->reason));
     if (ed->is_nothing)
         return ERR_OK;
     v.cordon = names[in->kind];

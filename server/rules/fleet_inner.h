@@ -76,6 +76,12 @@ MUST_USE int fleet_keep_guards(const struct target_row *t, struct policy *p, str
 /* The document of a target. Caller owns it. */
 MUST_USE int fleet_target_doc(const struct target_row *t, json_t **out, struct err *e);
 
+/* ERR_NOT_FOUND: no node or router (`what`) of that name, with the nearest of the names there
+ * (NULL-terminated). */
+struct fleet_missing {
+    const char *what, *name, *env;
+};
+MUST_USE int fleet_no_such(const struct fleet_missing *m, const char *const *names, struct err *e);
 /* ERR_CONFLICT while the environment has routers (fleet_router.c). */
 MUST_USE int fleet_no_routers(struct db *db, const struct env_row *v, struct arena *a,
                               struct err *e);
@@ -106,5 +112,19 @@ MUST_USE int fleet_node_write(struct tx *tx, struct fleet_edit *ed, const struct
 /* Deletes the record, what was seen of it and its documents, with the journal row. */
 MUST_USE int fleet_node_drop(struct tx *tx, struct fleet_edit *ed, const struct node_row *v,
                              enum journal_kind kind, const char *message, struct err *e);
+
+/* --- fleet_approval.c --- */
+/* Refuses an approval by who may not give it: ERR_CONFLICT, ERR_FORBIDDEN. */
+MUST_USE int approval_check(struct db *db, struct fleet_edit *ed, const struct rollout_record *r,
+                            const struct rollout_status *status, struct err *e);
+
+/* --- fleet_server_name.c --- */
+struct router_row;
+/* ERR_CONFLICT if routers would take the node (env, env_id, node_id, labels; node_id 0: a new one)
+ * for another one of its environment; or if a router, as it will be, would take two for one. */
+MUST_USE int fleet_server_of_node(struct db *db, const struct node_row *v, struct arena *a,
+                                  struct err *e);
+MUST_USE int fleet_server_of_router(struct db *db, const struct router_row *v, struct arena *a,
+                                    struct err *e);
 
 #endif

@@ -3,6 +3,7 @@
  * the record; its end is no failure, the node is simply gone. Must not know HTTP. Any thread but
  * the writer; the inner functions run on the writer.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -70,6 +71,7 @@ static int change(struct tx *tx, struct fleet_edit *ed, struct node_row *v,
     v->cordon_reason = before->cordon_reason;
     v->cordon_ms = before->cordon_ms;
     if ((rc = fleet_node_root_free(tx_db(tx), v, &ed->arena, e)) != ERR_OK ||
+        (rc = fleet_server_of_node(tx_db(tx), v, &ed->arena, e)) != ERR_OK ||
         (rc = db_node_update(tx_db(tx), v, e)) != ERR_OK ||
         (rc = db_node_renew(tx_db(tx), v->node_id, tx_now_ms(tx), e)) != ERR_OK)
         return rc;
@@ -194,30 +196,57 @@ static int expire_one(struct store *s, const struct lease_row *row, struct err *
     return fleet_edit_run(s, &ed, e);
 }
 
-int fleet_node_expire(struct store *s, int64_t now_ms, int64_t grace_ms, struct lease_count *out,
-                      struct err *e)
+/* One environment: nodes go, unless too many at once seem to. */
+static int expire_some(struct store *s, const struct lease_sum *sum, const struct lease_query *ask,
+                       struct lease_count *out, struct err *e)
 {
     struct arena a CLEANUP(arena_clear) = {0};
     struct reader r CLEANUP(reader_end) = {0};
     struct lease_row *rows = NULL;
     size_t n_rows = 0;
+    int rc;
+
+    if (sum->n_silent >= 2 && 2 * sum->n_silent > sum->n_leases) {
+        out->n_held += sum->n_ended;
+        (void)snprintf(out->held_env, sizeof(out->held_env), "%s", sum->env);
+        return ERR_OK;
+    }
+    rc = reader_begin(s, &r, e);
+    if (rc == ERR_OK)
+        rc = db_lease_list(r.db, ask, &a, &rows, &n_rows, e);
+    reader_end(&r);
+    r = (struct reader){0};
+    for (size_t i = 0; rc == ERR_OK && i < n_rows; i++) {
+        rc = expire_one(s, &rows[i], e);
+        out->n_gone += rc == ERR_OK;
+    }
+    return rc;
+}
+
+int fleet_node_expire(struct store *s, int64_t now_ms, int64_t grace_ms, struct lease_count *out,
+                      struct err *e)
+{
+    struct arena a CLEANUP(arena_clear) = {0};
+    struct reader r CLEANUP(reader_end) = {0};
+    struct lease_sum *sums = NULL;
+    size_t n = 0;
     int rc = reader_begin(s, &r, e);
 
     *out = (struct lease_count){0};
     if (rc == ERR_OK)
         rc = db_lease_count(r.db, &out->n_leases, e);
     if (rc == ERR_OK && out->n_leases > 0)
-        rc = db_lease_list(r.db, now_ms, MAX_GONE_AT_ONCE, &a, &rows, &n_rows, e);
+        rc = db_lease_sums(r.db, now_ms, grace_ms, &a, &sums, &n, e);
     reader_end(&r);
     r = (struct reader){0};
-    for (size_t i = 0; rc == ERR_OK && i < n_rows; i++) {
-        /* Nobody could renew while nobody listened. */
-        int64_t from_ms = rows[i].renewed_ms > grace_ms ? rows[i].renewed_ms : grace_ms;
+    for (size_t i = 0; rc == ERR_OK && i < n; i++) {
+        struct lease_query ask = {.env_id = sums[i].env_id,
+                                  .now_ms = now_ms,
+                                  .grace_ms = grace_ms,
+                                  .limit = MAX_GONE_AT_ONCE};
 
-        if (now_ms < from_ms + rows[i].lease_ms)
-            continue;
-        rc = expire_one(s, &rows[i], e);
-        out->n_gone += rc == ERR_OK;
+        if (sums[i].n_ended > 0)
+            rc = expire_some(s, &sums[i], &ask, out, e);
     }
     return rc;
 }

@@ -32,27 +32,45 @@ static void say(char text[ROLLOUT_TEXT_BYTES], const char *what, const char *id)
     (void)snprintf(text + n, ROLLOUT_TEXT_BYTES - n, "; %s %s", what, id);
 }
 
+/* A newcomer that goes on at once takes the place of the active one where it stands: nodes go
+ * straight to its version. One that people or another environment may hold for long would leave
+ * them with what nobody judges, and a hotfix wants the old version back first. */
+static bool goes_on_at_once(const struct newcomer *who)
+{
+    return !who->is_hotfix && who->policy->n_approvals == 0 && who->policy->requires_at == 0;
+}
+
 /* Going back is never taken back by a newcomer: that would bring the bad version again. */
-static int abort_for(struct tx *tx, struct fleet_edit *ed, const struct newcomer *who,
-                     struct fleet_row *row, char text[ROLLOUT_TEXT_BYTES], struct err *e)
+static bool is_kept(const struct rollout_record *r, const struct rollout_status *s)
+{
+    return strcmp(r->kind, "rollback") == 0 || s->phase == ROLLOUT_ROLLING_BACK ||
+           s->phase == ROLLOUT_ROLLBACK_STUCK;
+}
+
+static int end_for(struct tx *tx, struct fleet_edit *ed, const struct newcomer *who,
+                   struct fleet_row *row, char text[ROLLOUT_TEXT_BYTES], struct err *e)
 {
     struct rollout_status *s = arena_alloc(&ed->arena, sizeof(*s));
     struct rollout_order order = {.id = who->active, .verb = COMMAND_ABORT};
     struct fleet_change because = *ed->c;
     const struct fleet_change *mine = ed->c;
     struct rollout_record r;
-    bool goes_back;
     int rc = db_rollout_get(tx_db(tx), who->active, &ed->arena, &r, e);
 
     if (rc == ERR_OK)
         rc = db_rollout_status(tx_db(tx), who->active, tx_now_ms(tx), &ed->arena, s, e);
     if (rc != ERR_OK)
         return rc;
-    goes_back = strcmp(r.kind, "rollback") == 0 || s->phase == ROLLOUT_ROLLING_BACK ||
-                s->phase == ROLLOUT_ROLLBACK_STUCK;
-    say(text, goes_back ? "waits for" : "aborts", who->active);
-    if (goes_back)
+    /* One that wants what is live is the way back itself. */
+    if (goes_on_at_once(who) && who->to != r.from)
+        order.verb = COMMAND_SUPERSEDE;
+    /* What is live everywhere ends by itself in a moment. */
+    if (is_kept(&r, s) || s->is_halting ||
+        (s->phase == ROLLOUT_FINALIZING && order.verb == COMMAND_SUPERSEDE)) {
+        say(text, "waits for", who->active);
         return ERR_OK;
+    }
+    say(text, order.verb == COMMAND_SUPERSEDE ? "takes the place of" : "aborts", who->active);
     because.reason =
         arena_printf(&ed->arena, "%s%s of version %" PRId64 " takes its place%s%.300s",
                      who->is_hotfix ? "hotfix " : "", who->id, who->to,
@@ -116,7 +134,7 @@ int newcomer_enqueue(struct tx *tx, struct fleet_edit *ed, const struct newcomer
     (void)snprintf(text, ROLLOUT_TEXT_BYTES, "; behind %s", who->active);
     if (takes_over) {
         text[0] = '\0';
-        rc = abort_for(tx, ed, who, row, text, e);
+        rc = end_for(tx, ed, who, row, text, e);
     }
     if (rc == ERR_OK && queue != QUEUE_KEEP)
         rc = supersede(tx, ed, who, row, text, e);

@@ -17,7 +17,7 @@ int fleet_node_find(struct db *db, const char *env, const char *name, struct are
 {
     struct env_row v;
     struct node_row *rows = NULL;
-    const char **names, *near;
+    const char **names;
     size_t n = 0;
     bool found = false;
     int rc = fleet_env_find(db, env, a, &v, e);
@@ -31,12 +31,7 @@ int fleet_node_find(struct db *db, const char *env, const char *name, struct are
     names = arena_alloc(a, (n + 1) * sizeof(*names));
     for (size_t i = 0; i < n; i++)
         names[i] = rows[i].name;
-    near = json_nearest(name, names);
-    if (near != NULL)
-        return err_set(e, ERR_NOT_FOUND,
-                       "no node \"%.120s\" in \"%.120s\"; did you mean \"%.120s\"?", name, env,
-                       near);
-    return err_set(e, ERR_NOT_FOUND, "no node \"%.120s\" in \"%.120s\"", name, env);
+    return fleet_no_such(&(struct fleet_missing){"node", name, env}, names, e);
 }
 
 /* --- changes ---------------------------------------------------------------------------------- */
@@ -104,6 +99,8 @@ int fleet_node_enter(struct tx *tx, struct fleet_edit *ed, struct node_row *v, s
     if (rc != ERR_OK)
         return rc;
     v->env_id = env.env_id;
+    if ((rc = fleet_server_of_node(tx_db(tx), v, &ed->arena, e)) != ERR_OK)
+        return rc;
     v->created_ms = tx_now_ms(tx);
     /* Never used twice: what still runs for a node that is gone must not be taken for this one. */
     v->node_id = v->created_seq;
@@ -161,17 +158,12 @@ int fleet_node_create(struct store *s, const struct fleet_change *c, const struc
     return rc == ERR_OK ? fleet_edit_run(s, &ed, e) : rc;
 }
 
-static bool is_same_text(const char *a, const char *b)
-{
-    return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
-}
-
 bool fleet_node_same(const struct node_row *a, const struct node_row *b)
 {
-    return is_same_text(a->driver, b->driver) && is_same_text(a->admin_url, b->admin_url) &&
-           is_same_text(a->infer_url, b->infer_url) &&
-           is_same_text(a->metrics_url, b->metrics_url) && is_same_text(a->root, b->root) &&
-           is_same_text(a->labels, b->labels) && a->lease_ms == b->lease_ms;
+    return mem_same_text(a->driver, b->driver) && mem_same_text(a->admin_url, b->admin_url) &&
+           mem_same_text(a->infer_url, b->infer_url) &&
+           mem_same_text(a->metrics_url, b->metrics_url) && mem_same_text(a->root, b->root) &&
+           mem_same_text(a->labels, b->labels) && a->lease_ms == b->lease_ms;
 }
 
 static int update_node_fn(struct tx *tx, struct fleet_edit *ed, struct err *e)
@@ -189,6 +181,7 @@ static int update_node_fn(struct tx *tx, struct fleet_edit *ed, struct err *e)
     if (ed->is_nothing)
         return ERR_OK;
     if ((rc = fleet_node_root_free(tx_db(tx), &v, &ed->arena, e)) != ERR_OK ||
+        (rc = fleet_server_of_node(tx_db(tx), &v, &ed->arena, e)) != ERR_OK ||
         (rc = db_node_update(tx_db(tx), &v, e)) != ERR_OK)
         return rc;
     return fleet_node_write(tx, ed, &v, JOURNAL_NODE_UPDATE, words_of(ed, "changed", &v), e);

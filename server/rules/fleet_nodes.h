@@ -46,10 +46,14 @@ struct node_leave {
 MUST_USE int fleet_node_leave(struct store *s, const struct fleet_change *c,
                               const struct node_leave *in, struct err *e);
 /* Removes nodes whose lease ended before now_ms; a lease lasts at least since grace_ms, when the
- * server began to listen. */
+ * server began to listen. Where most nodes of an environment with a lease, two at least, are silent
+ * for half of it at the same time, the way to them is broken rather than they are gone: all are
+ * kept. */
 struct lease_count {
     int64_t n_leases; /* before */
     size_t n_gone;
+    int64_t n_held;     /* they would be gone; */
+    char held_env[256]; /* in this environment, among others */
 };
 MUST_USE int fleet_node_expire(struct store *s, int64_t now_ms, int64_t grace_ms,
                                struct lease_count *out, struct err *e);

@@ -83,5 +83,15 @@ struct approval_need {
 MUST_USE int fleet_approval_need(struct db *db, const struct rollout_record *r,
                                  const struct rollout_status *status, struct arena *a,
                                  struct approval_need *out, struct err *e);
+/* Who stands behind an actor: the user who made a token, also by way of other tokens; else the
+ * actor. In a. */
+MUST_USE int fleet_person(struct db *db, const char *actor, struct arena *a, const char **out,
+                          struct err *e);
+/* May this actor agree now? Whoever asked for it may not, and nobody counts twice, by whatever
+ * token. */
+enum approval_may { APPROVAL_OK, APPROVAL_ASKED, APPROVAL_GIVEN };
+MUST_USE int fleet_approval_may(struct db *db, const struct rollout_record *r,
+                                const struct approval_need *need, const char *actor,
+                                struct arena *a, enum approval_may *out, struct err *e);
 
 #endif

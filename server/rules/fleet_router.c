@@ -19,7 +19,7 @@ int fleet_router_find(struct db *db, const char *env, const char *name, struct a
 {
     struct env_row v;
     struct router_row *rows = NULL;
-    const char **names, *near;
+    const char **names;
     size_t n = 0;
     bool found = false;
     int rc = fleet_env_find(db, env, a, &v, e);
@@ -33,12 +33,7 @@ int fleet_router_find(struct db *db, const char *env, const char *name, struct a
     names = arena_alloc(a, (n + 1) * sizeof(*names));
     for (size_t i = 0; i < n; i++)
         names[i] = rows[i].config.name;
-    near = json_nearest(name, names);
-    if (near != NULL)
-        return err_set(e, ERR_NOT_FOUND,
-                       "no router \"%.120s\" in \"%.120s\"; did you mean \"%.120s\"?", name, env,
-                       near);
-    return err_set(e, ERR_NOT_FOUND, "no router \"%.120s\" in \"%.120s\"", name, env);
+    return fleet_no_such(&(struct fleet_missing){"router", name, env}, names, e);
 }
 
 int fleet_no_routers(struct db *db, const struct env_row *v, struct arena *a, struct err *e)
@@ -150,11 +145,13 @@ static int create_fn(struct tx *tx, struct fleet_edit *ed, struct err *e)
                        MAX_PER_ENVIRONMENT);
     if (rc == ERR_OK)
         rc = check_free(db, &v, &ed->arena, e);
+    v.env_id = rc == ERR_OK ? env.env_id : 0;
+    if (rc == ERR_OK)
+        rc = fleet_server_of_router(db, &v, &ed->arena, e);
     if (rc == ERR_OK)
         rc = journal_next_seq(tx, &v.created_seq, e);
     if (rc != ERR_OK)
         return rc;
-    v.env_id = env.env_id;
     v.router_id = v.created_seq;
     v.created_ms = tx_now_ms(tx);
     rc = db_router_insert(db, &v, e);
@@ -181,16 +178,11 @@ int fleet_router_create(struct store *s, const struct fleet_change *c,
     return rc == ERR_OK ? fleet_edit_run(s, &ed, e) : rc;
 }
 
-static bool is_same_text(const char *a, const char *b)
-{
-    return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
-}
-
 static bool is_same(const struct router_config *a, const struct router_config *b)
 {
-    return is_same_text(a->address, b->address) && is_same_text(a->file, b->file) &&
-           is_same_text(a->pid_file, b->pid_file) && is_same_text(a->backend, b->backend) &&
-           is_same_text(a->server_label, b->server_label);
+    return mem_same_text(a->address, b->address) && mem_same_text(a->file, b->file) &&
+           mem_same_text(a->pid_file, b->pid_file) && mem_same_text(a->backend, b->backend) &&
+           mem_same_text(a->server_label, b->server_label);
 }
 
 static int update_fn(struct tx *tx, struct fleet_edit *ed, struct err *e)
@@ -212,6 +204,7 @@ static int update_fn(struct tx *tx, struct fleet_edit *ed, struct err *e)
     if (ed->is_nothing)
         return ERR_OK;
     if ((rc = check_free(tx_db(tx), &v, &ed->arena, e)) != ERR_OK ||
+        (rc = fleet_server_of_router(tx_db(tx), &v, &ed->arena, e)) != ERR_OK ||
         (rc = db_router_update(tx_db(tx), &v, e)) != ERR_OK)
         return rc;
     return write_router(tx, ed, &v, JOURNAL_ROUTER_UPDATE, e);

@@ -10,6 +10,7 @@
 
 #include "db_account.h"
 #include "seal.h"
+#include "utf8.h"
 #include "when.h"
 
 #define NAME_BYTES 63
@@ -37,15 +38,34 @@ static int check_password(const char *password, struct err *e)
     return 0;
 }
 
+/* "issuer sub", as the login puts them together. */
+static int check_subject(const char *subject, struct err *e)
+{
+    size_t n = strlen(subject);
+    const char *space = strchr(subject, ' ');
+    if (n > USER_SUBJECT_MAX || (n && (!space || space == subject || !space[1])))
+        return err_at(e, ERR_INVALID, "/subject",
+                      "a subject is the issuer's address, a space and its word for the person, "
+                      "together at most %d bytes",
+                      USER_SUBJECT_MAX);
+    size_t at = utf8_plain(subject, n);
+    if (at < n)
+        return err_at(e, ERR_INVALID, "/subject",
+                      "subject holds a control character, or is no UTF-8, at byte %zu", at + 1);
+    return 0;
+}
+
 static int check_spec(const struct user_spec *s, struct err *e)
 {
     bool may[PERM_COUNT];
+    int rc = 0;
     if (s->role && (!auth_role(s->role, may) || strcmp(s->role, "node") == 0))
         return err_at(e, ERR_INVALID, "/role", "no role \"%.40s\" for people", s->role);
-    if (s->models && (!s->models[0] || strlen(s->models) >= sizeof((struct caller *)0)->models))
-        return err_at(e, ERR_INVALID, "/models", "models must have 1 to %d bytes",
-                      (int)sizeof((struct caller *)0)->models - 1);
-    return check_password(s->password, e);
+    if (s->models)
+        rc = auth_check_models(s->models, e);
+    if (!rc && s->subject)
+        rc = check_subject(s->subject, e);
+    return rc ? rc : check_password(s->password, e);
 }
 
 struct change {
@@ -54,6 +74,13 @@ struct change {
     char id[32];
     bool is_removal;
 };
+
+static const char *subject_words(const struct user_spec *s)
+{
+    if (!s->subject)
+        return "";
+    return s->subject[0] ? ", tied to the identity provider" : ", not tied to an identity provider";
+}
 
 static int journal(struct tx *tx, const struct db_user *u, const struct change *c,
                    enum journal_kind kind, struct err *e)
@@ -68,14 +95,26 @@ static int journal(struct tx *tx, const struct db_user *u, const struct change *
                   u->created_by, "created", when_format(u->created_ms, when));
     if (c->is_removal)
         json_object_set_new(doc, "removed_by", json_string(c->spec->actor));
-    struct journal_entry entry = {.kind = kind,
-                                  .actor = c->spec->actor,
-                                  .object = u->id,
-                                  .reason = c->spec->reason,
-                                  .message =
-                                      arena_printf(&a, "user %s (%s, %s) %s", u->name, u->id,
-                                                   u->role, verbs[kind - JOURNAL_USER_CREATE])};
+    struct journal_entry entry = {
+        .kind = kind,
+        .actor = c->spec->actor,
+        .object = u->id,
+        .reason = c->spec->reason,
+        .message = arena_printf(&a, "user %s (%s, %s) %s%s", u->name, u->id, u->role,
+                                verbs[kind - JOURNAL_USER_CREATE], subject_words(c->spec))};
     return journal_append_json(tx, &entry, journal_path_user(&a, u->id), doc, &seq, e);
+}
+
+/* A subject is one person's. */
+static int take_subject(struct db *db, const char *subject, struct db_user *u, struct err *e)
+{
+    struct arena a CLEANUP(arena_clear) = {0};
+    struct db_user other;
+    u->subject = subject[0] ? subject : NULL;
+    int rc = u->subject ? db_user_by_subject(db, u->subject, &a, &other, e) : ERR_NOT_FOUND;
+    if (!rc && strcmp(other.id, u->id) != 0)
+        rc = err_at(e, ERR_EXISTS, "/subject", "%s has this subject", other.name);
+    return rc == ERR_NOT_FOUND ? 0 : rc;
 }
 
 static int create_in_tx(struct tx *tx, void *ctx, struct err *e)
@@ -86,19 +125,20 @@ static int create_in_tx(struct tx *tx, void *ctx, struct err *e)
     if (rc)
         return rc;
     snprintf(c->id, sizeof c->id, "u-%lld", (long long)seq);
-    bool has_subject = c->spec->subject && c->spec->subject[0];
     struct db_user u = {.id = c->id,
                         .name = c->spec->name,
                         .role = c->spec->role,
                         .models = c->spec->models ? c->spec->models : "*",
                         .password = c->hash,
-                        .subject = has_subject ? c->spec->subject : NULL,
                         .created_by = c->spec->actor,
                         .created_ms = tx_now_ms(tx)};
+    if (c->spec->subject)
+        rc = take_subject(tx_db(tx), c->spec->subject, &u, e);
+    if (rc)
+        return rc;
     rc = db_user_insert(tx_db(tx), &u, e);
     if (rc == ERR_EXISTS)
-        return err_at(e, ERR_EXISTS, "/name", "there is a user %s already%s", u.name,
-                      has_subject ? ", or one of this subject" : "");
+        return err_at(e, ERR_EXISTS, "/name", "there is a user %s already", u.name);
     return rc ? rc : journal(tx, &u, c, JOURNAL_USER_CREATE, e);
 }
 
@@ -136,7 +176,10 @@ static int change_in_tx(struct tx *tx, void *ctx, struct err *e)
     u.role = c->spec->role ? c->spec->role : u.role;
     u.models = c->spec->models ? c->spec->models : u.models;
     u.password = c->hash[0] ? c->hash : u.password;
-    rc = c->is_removal ? db_user_remove(tx_db(tx), u.id, e) : db_user_update(tx_db(tx), &u, e);
+    if (c->spec->subject)
+        rc = take_subject(tx_db(tx), c->spec->subject, &u, e);
+    if (!rc)
+        rc = c->is_removal ? db_user_remove(tx_db(tx), u.id, e) : db_user_update(tx_db(tx), &u, e);
     if (!rc)
         rc = db_session_end_all(tx_db(tx), u.id, e);
     return rc ? rc

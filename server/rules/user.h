@@ -8,20 +8,21 @@
 
 #define USER_PASSWORD_MIN 12
 #define USER_PASSWORD_MAX 1024
+#define USER_SUBJECT_MAX 500
 
 struct user_spec {
     const char *name;
     /* NULL: unchanged (update), or nobody can log in with one (creation). */
     const char *password;
     const char *role, *models; /* NULL: unchanged; models NULL at creation: all */
-    /* "issuer subject" at the identity provider, for creation; NULL or "": none. */
+    /* "issuer subject" at the identity provider; "": none. NULL: unchanged; none at creation. */
     const char *subject;
     const char *actor, *reason;
 };
-/* ERR_INVALID with pointer (name: 1 to 63 of a-z 0-9 . _ @ -; role; models; password too short or
- * long); ERR_EXISTS. id[] is the new user's. */
+/* ERR_INVALID with pointer (name: 1 to 63 of a-z 0-9 . _ @ -; role; models; subject; password too
+ * short or long); ERR_EXISTS with pointer /name or /subject. id[] is the new user's. */
 MUST_USE int user_create(struct store *s, const struct user_spec *spec, char id[32], struct err *e);
-/* ERR_NOT_FOUND. The subject stays. Any change ends all sessions of the person. */
+/* As user_create; ERR_NOT_FOUND. The name stays. Any change ends all sessions of the person. */
 MUST_USE int user_update(struct store *s, const struct user_spec *spec, struct err *e);
 /* ERR_NOT_FOUND. Sessions end. */
 MUST_USE int user_remove(struct store *s, const struct user_spec *spec, struct err *e);

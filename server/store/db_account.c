@@ -20,8 +20,9 @@ int db_user_insert(struct db *db, const struct db_user *u, struct err *e)
 int db_user_update(struct db *db, const struct db_user *u, struct err *e)
 {
     return db_run(db, e,
-                  "UPDATE users SET role = ?2, models = ?3, password = ?4 WHERE user_id = ?1",
-                  "tttt", u->id, u->role, u->models, u->password);
+                  "UPDATE users SET role = ?2, models = ?3, password = ?4, subject = ?5 "
+                  "WHERE user_id = ?1",
+                  "ttttt", u->id, u->role, u->models, u->password, u->subject);
 }
 
 /* The id cannot be anybody's name: it holds no letter but the first. */

@@ -9,13 +9,7 @@
 
 static void push(struct seq_list *list, int64_t seq)
 {
-    if (list->n == list->cap) {
-        list->cap = list->cap ? 2 * list->cap : 64;
-        int64_t *grown = arena_alloc(list->arena, list->cap * sizeof *grown);
-        if (list->n)
-            memcpy(grown, list->seqs, list->n * sizeof *grown);
-        list->seqs = grown;
-    }
+    list->seqs = arena_grow(list->arena, list->seqs, list->n, sizeof *list->seqs);
     list->seqs[list->n++] = seq;
 }
 
@@ -171,7 +165,6 @@ int db_targets_of_model(struct db *db, const char *model, struct arena *a, struc
     struct stmt *q CLEANUP(stmt_done_ptr) = NULL;
     struct target_ref *list = NULL;
     size_t count = 0;
-    size_t cap = 0;
     bool more = false;
     int rc = db_query(db, &q, e,
                       "SELECT t.target_id, v.name FROM models m"
@@ -181,13 +174,7 @@ int db_targets_of_model(struct db *db, const char *model, struct arena *a, struc
     if (rc)
         return rc;
     while (!(rc = stmt_next(q, &more, e)) && more) {
-        if (count == cap) {
-            cap = cap ? 2 * cap : 8;
-            struct target_ref *grown = arena_alloc(a, cap * sizeof *grown);
-            if (count)
-                memcpy(grown, list, count * sizeof *grown);
-            list = grown;
-        }
+        list = arena_grow(a, list, count, sizeof *list);
         list[count].target_id = stmt_int(q, 0);
         list[count++].env = arena_strdup(a, stmt_text(q, 1));
     }

@@ -10,7 +10,7 @@
 /* Row numbers collected from several queries. */
 struct seq_list {
     int64_t *seqs; /* in arena */
-    size_t n, cap;
+    size_t n;
     struct arena *arena;
 };
 

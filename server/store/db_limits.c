@@ -215,6 +215,29 @@ int db_live_list(struct db *db, const char *env, int64_t model_id, struct arena 
     return rc;
 }
 
+int db_live_adopted(struct db *db, const char *env, int64_t model_id, const char *alias_path,
+                    struct live_row *out, struct err *e)
+{
+    struct stmt *q CLEANUP(stmt_done_ptr) = NULL;
+    bool row = false;
+    int rc = db_query(db, &q, e,
+                      "SELECT COALESCE((SELECT COALESCE(r.from_number, 0) FROM rollouts r"
+                      " WHERE r.target_id = t.target_id AND r.phase = 'succeeded'"
+                      " ORDER BY r.ended_ts LIMIT 1), t.live_number, 0),"
+                      " COALESCE((SELECT j.ts FROM doc_spans s JOIN journal j ON j.seq = s.from_seq"
+                      " WHERE s.path = ?3 ORDER BY s.from_seq LIMIT 1), 0) FROM environments v"
+                      " JOIN targets t ON t.env_id = v.env_id AND t.model_id = ?2"
+                      " WHERE v.name = ?1",
+                      "tit", env, model_id, alias_path);
+
+    *out = (struct live_row){0};
+    if (rc == ERR_OK)
+        rc = stmt_next(q, &row, e);
+    if (rc == ERR_OK && row && stmt_int(q, 1) != 0)
+        *out = (struct live_row){.number = stmt_int(q, 0), .since_ms = stmt_int(q, 1)};
+    return rc;
+}
+
 static int by_size(const void *x, const void *y)
 {
     int64_t p = *(const int64_t *)x, q = *(const int64_t *)y;

@@ -56,6 +56,10 @@ struct live_row {
 };
 MUST_USE int db_live_list(struct db *db, const char *env, int64_t model_id, struct arena *a,
                           struct live_row **out, size_t *n, struct err *e);
+/* The version that was live there without a rollout, before the first one: it was adopted. number
+ * 0: there is none. alias_path: of the environment's alias in the history. */
+MUST_USE int db_live_adopted(struct db *db, const char *env, int64_t model_id,
+                             const char *alias_path, struct live_row *out, struct err *e);
 
 /* How long operations of an action took in an environment: the middle of the newest that were done
  * (at most 50); *n_seen is how many. */

@@ -14,27 +14,13 @@
 
 void named_add(struct named_numbers *list, struct arena *a, const char *name, int64_t number)
 {
-    if (list->n == list->cap) {
-        size_t cap = list->cap ? list->cap * 2 : 4;
-        struct named_number *items = arena_alloc(a, cap * sizeof *items);
-        if (list->n)
-            memcpy(items, list->items, list->n * sizeof *items);
-        list->items = items;
-        list->cap = cap;
-    }
+    list->items = arena_grow(a, list->items, list->n, sizeof *list->items);
     list->items[list->n++] = (struct named_number){.name = name, .number = number};
 }
 
 void texts_add(struct texts *list, struct arena *a, const char *text)
 {
-    if (list->n == list->cap) {
-        size_t cap = list->cap ? list->cap * 2 : 4;
-        const char **items = arena_alloc(a, cap * sizeof *items);
-        if (list->n)
-            memcpy(items, list->items, list->n * sizeof *items);
-        list->items = items;
-        list->cap = cap;
-    }
+    list->items = arena_grow(a, list->items, list->n, sizeof *list->items);
     list->items[list->n++] = text;
 }
 

@@ -87,24 +87,6 @@ int db_node_page(struct db *db, const char *env, const char *after, int64_t limi
     return rc;
 }
 
-/* "%text%" with the signs of LIKE escaped, "%" for NULL. */
-static const char *like(struct arena *a, const char *text)
-{
-    char *out = arena_alloc(a, (text != NULL ? strlen(text) * 2 : 0) + 3);
-    size_t n = 0;
-
-    out[n++] = '%';
-    for (; text != NULL && *text != '\0'; text++) {
-        if (strchr("%_\\", *text) != NULL)
-            out[n++] = '\\';
-        out[n++] = *text;
-    }
-    if (n > 1)
-        out[n++] = '%';
-    out[n] = '\0';
-    return out;
-}
-
 int db_node_pick(struct db *db, const struct node_pick *pick, struct arena *a,
                  struct node_row **out, size_t *n, struct err *e)
 {
@@ -121,7 +103,7 @@ int db_node_pick(struct db *db, const struct node_pick *pick, struct arena *a,
                      " AND LOWER(n.name) LIKE ?5 ESCAPE '\\' AND n.labels LIKE ?6 ESCAPE '\\'"
                      " ORDER BY n.name LIMIT ?3",
         "ttittt", pick->env, pick->after, pick->limit, pick->state != NULL ? pick->state : "",
-        like(a, pick->word), like(a, pick->label));
+        db_like(a, "%", pick->word), db_like(a, "%", pick->label));
 
     while (rc == ERR_OK && (rc = stmt_next(q, &row, e)) == ERR_OK && row) {
         list = arena_grow(a, list, len, sizeof(*list));
@@ -176,22 +158,20 @@ int db_node_set_cordon(struct db *db, const struct node_row *v, struct err *e)
 
 int db_node_delete(struct db *db, int64_t node_id, struct err *e)
 {
-    int rc = db_run(db, e, "DELETE FROM node_views WHERE node_id = ?1", "i", node_id);
+    static const char *const statements[] = {
+        "DELETE FROM node_views WHERE node_id = ?1",
+        "DELETE FROM node_health WHERE node_id = ?1",
+        "DELETE FROM node_leases WHERE node_id = ?1",
+        "DELETE FROM node_probes WHERE node_id = ?1",
+        "DELETE FROM node_drifts WHERE node_id = ?1",
+        "DELETE FROM node_ops WHERE node_id = ?1",
+        "DELETE /*scan*/ FROM samples WHERE node_id = ?1",
+        "DELETE FROM nodes WHERE node_id = ?1",
+    };
+    int rc = ERR_OK;
 
-    if (rc == ERR_OK)
-        rc = db_run(db, e, "DELETE FROM node_health WHERE node_id = ?1", "i", node_id);
-    if (rc == ERR_OK)
-        rc = db_run(db, e, "DELETE FROM node_leases WHERE node_id = ?1", "i", node_id);
-    if (rc == ERR_OK)
-        rc = db_run(db, e, "DELETE FROM node_probes WHERE node_id = ?1", "i", node_id);
-    if (rc == ERR_OK)
-        rc = db_run(db, e, "DELETE FROM node_drifts WHERE node_id = ?1", "i", node_id);
-    if (rc == ERR_OK)
-        rc = db_run(db, e, "DELETE FROM node_ops WHERE node_id = ?1", "i", node_id);
-    if (rc == ERR_OK)
-        rc = db_run(db, e, "DELETE /*scan*/ FROM samples WHERE node_id = ?1", "i", node_id);
-    if (rc == ERR_OK)
-        rc = db_run(db, e, "DELETE FROM nodes WHERE node_id = ?1", "i", node_id);
+    for (size_t i = 0; rc == ERR_OK && i < ARRAY_LEN(statements); i++)
+        rc = db_run(db, e, statements[i], "i", node_id);
     return rc;
 }
 

@@ -35,7 +35,40 @@ int db_lease_count(struct db *db, int64_t *n, struct err *e)
     return db_int(db, n, NULL, e, "SELECT /*scan*/ COUNT(*) FROM node_leases", "");
 }
 
-int db_lease_list(struct db *db, int64_t now_ms, int64_t limit, struct arena *a,
+/* ?1: now; ?2: no lease began before. */
+int db_lease_sums(struct db *db, int64_t now_ms, int64_t grace_ms, struct arena *a,
+                  struct lease_sum **out, size_t *n, struct err *e)
+{
+    struct stmt *q CLEANUP(stmt_done_ptr) = NULL;
+    struct lease_sum *list = NULL;
+    size_t len = 0;
+    int rc = db_query(db, &q, e,
+                      "SELECT /*scan*/ v.env_id, v.name, COUNT(*),"
+                      " SUM(CASE WHEN CASE WHEN l.renewed_ts > ?2 THEN l.renewed_ts ELSE ?2 END"
+                      " + n.lease_ms / 2 <= ?1 THEN 1 ELSE 0 END),"
+                      " SUM(CASE WHEN CASE WHEN l.renewed_ts > ?2 THEN l.renewed_ts ELSE ?2 END"
+                      " + n.lease_ms <= ?1 THEN 1 ELSE 0 END)"
+                      " FROM node_leases l JOIN nodes n ON n.node_id = l.node_id"
+                      " JOIN environments v ON v.env_id = n.env_id GROUP BY v.env_id, v.name",
+                      "ii", now_ms, grace_ms);
+    bool row = rc == ERR_OK;
+
+    while (row && (rc = stmt_next(q, &row, e)) == ERR_OK && row) {
+        list = arena_grow(a, list, len, sizeof(*list));
+        list[len++] = (struct lease_sum){.env_id = stmt_int(q, 0),
+                                         .env = arena_strdup(a, stmt_text(q, 1)),
+                                         .n_leases = stmt_int(q, 2),
+                                         .n_silent = stmt_int(q, 3),
+                                         .n_ended = stmt_int(q, 4)};
+    }
+    if (rc == ERR_OK) {
+        *out = list;
+        *n = len;
+    }
+    return rc;
+}
+
+int db_lease_list(struct db *db, const struct lease_query *ask, struct arena *a,
                   struct lease_row **out, size_t *n, struct err *e)
 {
     struct stmt *q CLEANUP(stmt_done_ptr) = NULL;
@@ -45,8 +78,10 @@ int db_lease_list(struct db *db, int64_t now_ms, int64_t limit, struct arena *a,
                       "SELECT /*scan*/ n.node_id, v.name, n.name, l.renewed_ts, n.lease_ms"
                       " FROM node_leases l JOIN nodes n ON n.node_id = l.node_id"
                       " JOIN environments v ON v.env_id = n.env_id"
-                      " WHERE l.renewed_ts + n.lease_ms <= ?1 ORDER BY l.node_id LIMIT ?2",
-                      "ii", now_ms, limit);
+                      " WHERE CASE WHEN l.renewed_ts > ?2 THEN l.renewed_ts ELSE ?2 END"
+                      " + n.lease_ms <= ?1 AND n.env_id = ?3"
+                      " ORDER BY l.node_id LIMIT ?4",
+                      "iiii", ask->now_ms, ask->grace_ms, ask->env_id, ask->limit);
     bool row = rc == ERR_OK;
 
     while (row && (rc = stmt_next(q, &row, e)) == ERR_OK && row) {

@@ -23,9 +23,22 @@ struct lease_row {
 /* The node is there now. */
 MUST_USE int db_node_renew(struct db *db, int64_t node_id, int64_t now_ms, struct err *e);
 MUST_USE int db_lease_count(struct db *db, int64_t *n, struct err *e);
-/* Nodes whose lease ended before now_ms, at most limit. */
-MUST_USE int db_lease_list(struct db *db, int64_t now_ms, int64_t limit, struct arena *a,
+/* Nodes of the environment whose lease ended before now_ms, at most limit. */
+struct lease_query {
+    int64_t env_id, now_ms;
+    int64_t grace_ms; /* no lease began before */
+    int64_t limit;
+};
+MUST_USE int db_lease_list(struct db *db, const struct lease_query *ask, struct arena *a,
                            struct lease_row **out, size_t *n, struct err *e);
+/* Per environment with leases: how many there are, have ended, or are silent, which is half of
+ * their time without a renewal. */
+struct lease_sum {
+    int64_t env_id, n_leases, n_silent, n_ended;
+    const char *env;
+};
+MUST_USE int db_lease_sums(struct db *db, int64_t now_ms, int64_t grace_ms, struct arena *a,
+                           struct lease_sum **out, size_t *n, struct err *e);
 
 /* --- probes --- */
 struct probe_row {

@@ -272,3 +272,29 @@ int db_target_raise(struct db *db, int64_t target_id, const struct target_mark *
                   " changed_how = ?4 WHERE target_id = ?5",
                   "iitti", mark->generation, mark->ms, mark->by, mark->how, target_id);
 }
+
+int db_superseded_list(struct db *db, int64_t target_id, struct arena *a, const char ***out,
+                       size_t *n, struct err *e)
+{
+    struct stmt *q CLEANUP(stmt_done_ptr) = NULL;
+    const char **list = NULL;
+    size_t len = 0;
+    int rc = db_query(db, &q, e,
+                      "SELECT r.rollout_id FROM rollouts r WHERE r.target_id = ?1"
+                      " AND r.phase = 'superseded' AND r.ended_ts > COALESCE((SELECT"
+                      " MAX(x.ended_ts) FROM rollouts x WHERE x.target_id = ?1"
+                      " AND x.phase IN ('succeeded', 'rolled-back', 'halted')), 0)"
+                      " ORDER BY r.ended_ts DESC, r.submitted_seq DESC LIMIT 50",
+                      "i", target_id);
+    bool row = rc == ERR_OK;
+
+    while (row && (rc = stmt_next(q, &row, e)) == ERR_OK && row) {
+        list = arena_grow(a, list, len, sizeof(*list));
+        list[len++] = arena_strdup(a, stmt_text(q, 0));
+    }
+    if (rc == ERR_OK) {
+        *out = list;
+        *n = len;
+    }
+    return rc;
+}

@@ -45,6 +45,11 @@ MUST_USE int db_rollout_activate(struct db *db, const char *id, int64_t from, in
 MUST_USE int db_rollout_end_waiting(struct db *db, const char *id, const char *phase, int64_t ms,
                                     struct err *e);
 
+/* Rollouts of the target that gave way to newer ones since another one ended otherwise, newest
+ * first: ids in arena. */
+MUST_USE int db_superseded_list(struct db *db, int64_t target_id, struct arena *a,
+                                const char ***out, size_t *n, struct err *e);
+
 /* Sets what it passes over. */
 MUST_USE int db_rollout_set_overrides(struct db *db, const char *id, const char *overrides,
                                       struct err *e);

@@ -16,11 +16,11 @@ struct named_number {
 };
 struct named_numbers {
     struct named_number *items; /* in arena, in order of name */
-    size_t n, cap;
+    size_t n;
 };
 struct texts {
     const char **items; /* in arena */
-    size_t n, cap;
+    size_t n;
 };
 
 struct model_row {

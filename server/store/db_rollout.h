@@ -25,7 +25,7 @@ struct watch_target {
     int64_t target_id, env_id, model_id;
     const char *model, *serve_as, *policy;
     int64_t live, last_good; /* 0: none */
-    int64_t last_to;         /* version of the newest rollout; 0: there was none */
+    int64_t last_to;         /* version of the newest rollout that began; 0: there was none */
     int64_t last_ended_ms;   /* when a rollout ended last; 0: none did */
     bool is_halted;          /* the last one that touched anything was halted */
     const char *rollout_id;  /* the active one, or NULL */

@@ -143,19 +143,11 @@ static int read_views(struct stmt *query, struct arena *a, struct router_view **
     struct stmt *q CLEANUP(stmt_done_ptr) = query;
     struct router_view *list = NULL;
     size_t len = 0;
-    size_t cap = 0;
     bool row = true;
     int rc = ERR_OK;
 
     while (row && (rc = stmt_next(q, &row, e)) == ERR_OK && row) {
-        if (len == cap) {
-            struct router_view *more = arena_alloc(a, (cap * 2 + 8) * sizeof(*more));
-
-            if (len > 0)
-                memcpy(more, list, len * sizeof(*more));
-            list = more;
-            cap = cap * 2 + 8;
-        }
+        list = arena_grow(a, list, len, sizeof(*list));
         list[len++] = (struct router_view){.router_id = stmt_int(q, 0),
                                            .target_id = stmt_int(q, 1),
                                            .model = arena_strdup(a, stmt_text(q, 2)),

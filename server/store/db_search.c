@@ -1,24 +1,15 @@
 /*
  * Finding things by part of a name. Names are searched by scanning their small tables: ten thousand
  * rows take about two milliseconds; versions are found by digest through an index. Must not know
- * who asks. Runs on a reader.
+ * who asks: the caller says which models are seen. Runs on a reader.
  */
 #include "db_search.h"
 
 #include <string.h>
 
-#define MAX_PATTERN_BYTES 256
-
 static struct search_hit *add(struct search_hits *h, const char *kind)
 {
-    if (h->n == h->cap) {
-        size_t cap = h->cap * 2 + 32;
-        struct search_hit *rows = arena_alloc(h->arena, cap * sizeof *rows);
-        if (h->n)
-            memcpy(rows, h->rows, h->n * sizeof *rows);
-        h->rows = rows;
-        h->cap = cap;
-    }
+    h->rows = arena_grow(h->arena, h->rows, h->n, sizeof *h->rows);
     struct search_hit *hit = &h->rows[h->n++];
     *hit = (struct search_hit){.kind = kind};
     return hit;
@@ -29,29 +20,22 @@ static const char *text(struct search_hits *h, struct stmt *q, int column)
     return stmt_is_null(q, column) ? NULL : arena_strdup(h->arena, stmt_text(q, column));
 }
 
-/* "%word%" with the signs of LIKE escaped; "%" when no word was given. */
-static const char *pattern(struct search_hits *h, const char *word)
+static bool is_visible(const struct search_query *q, struct stmt *s, const char *kind)
 {
-    char *out = arena_alloc(h->arena, MAX_PATTERN_BYTES * 2 + 3);
-    size_t n = 0;
-    out[n++] = '%';
-    for (size_t i = 0; word && word[i] && i < MAX_PATTERN_BYTES; i++) {
-        if (strchr("%_\\", word[i]))
-            out[n++] = '\\';
-        out[n++] = word[i];
-    }
-    if (n > 1)
-        out[n++] = '%';
-    out[n] = '\0';
-    return out;
+    int column = strcmp(kind, "model") == 0 ? 0 : 1;
+    return !q->may_see || stmt_is_null(s, column) || q->may_see(q->self, stmt_text(s, column));
 }
 
-/* Each row: name, model, environment, text, version. */
-static int take(struct stmt *q, const char *kind, struct search_hits *out, struct err *e)
+/* Each row: name, model, environment, text, version. Only visible ones count to the limit. */
+static int take(struct stmt *q, const struct search_query *wanted, const char *kind,
+                struct search_hits *out, struct err *e)
 {
+    size_t most = out->n + (size_t)wanted->limit;
     bool row = false;
     int rc = 0;
-    while ((rc = stmt_next(q, &row, e)) == 0 && row) {
+    while (out->n < most && (rc = stmt_next(q, &row, e)) == 0 && row) {
+        if (!is_visible(wanted, q, kind))
+            continue;
         struct search_hit *hit = add(out, kind);
         hit->name = text(out, q, 0);
         hit->model = text(out, q, 1);
@@ -69,9 +53,9 @@ int db_search_models(struct db *db, const struct search_query *q, struct search_
     int rc = db_query(db, &s, e,
                       "/*scan*/ SELECT name, NULL, NULL, SUBSTR(description, 1, 80), NULL "
                       "FROM models WHERE deleted_ts IS NULL AND LOWER(name) LIKE ?1 ESCAPE '\\' "
-                      "ORDER BY LENGTH(name), name LIMIT ?2",
-                      "ti", pattern(out, q->word), q->limit);
-    return rc ? rc : take(s, "model", out, e);
+                      "ORDER BY LENGTH(name), name",
+                      "t", db_like(out->arena, "%", q->word));
+    return rc ? rc : take(s, q, "model", out, e);
 }
 
 int db_search_aliases(struct db *db, const struct search_query *q, struct search_hits *out,
@@ -82,9 +66,9 @@ int db_search_aliases(struct db *db, const struct search_query *q, struct search
                       "/*scan*/ SELECT m.name || '@' || a.alias, m.name, NULL, NULL, a.number "
                       "FROM aliases a JOIN models m ON m.model_id = a.model_id "
                       "WHERE m.deleted_ts IS NULL AND LOWER(a.alias) LIKE ?1 ESCAPE '\\' "
-                      "ORDER BY m.name, a.alias LIMIT ?2",
-                      "ti", pattern(out, q->word), q->limit);
-    return rc ? rc : take(s, "alias", out, e);
+                      "ORDER BY m.name, a.alias",
+                      "t", db_like(out->arena, "%", q->word));
+    return rc ? rc : take(s, q, "alias", out, e);
 }
 
 int db_search_nodes(struct db *db, const struct search_query *q, struct search_hits *out,
@@ -97,9 +81,9 @@ int db_search_nodes(struct db *db, const struct search_query *q, struct search_h
                       "WHERE (LOWER(n.name) LIKE ?1 ESCAPE '\\' "
                       "OR LOWER(n.labels) LIKE ?1 ESCAPE '\\' "
                       "OR LOWER(n.admin_url) LIKE ?1 ESCAPE '\\') "
-                      "AND (?2 = '' OR v.name = ?2) ORDER BY v.name, n.name LIMIT ?3",
-                      "tti", pattern(out, q->word), q->env ? q->env : "", q->limit);
-    return rc ? rc : take(s, "node", out, e);
+                      "AND (?2 = '' OR LOWER(v.name) = ?2) ORDER BY v.name, n.name",
+                      "tt", db_like(out->arena, "%", q->word), q->env ? q->env : "");
+    return rc ? rc : take(s, q, "node", out, e);
 }
 
 int db_search_environments(struct db *db, const struct search_query *q, struct search_hits *out,
@@ -108,9 +92,9 @@ int db_search_environments(struct db *db, const struct search_query *q, struct s
     struct stmt *s CLEANUP(stmt_done_ptr) = NULL;
     int rc = db_query(db, &s, e,
                       "/*scan*/ SELECT name, NULL, NULL, NULL, NULL FROM environments "
-                      "WHERE LOWER(name) LIKE ?1 ESCAPE '\\' ORDER BY position, name LIMIT ?2",
-                      "ti", pattern(out, q->word), q->limit);
-    return rc ? rc : take(s, "environment", out, e);
+                      "WHERE LOWER(name) LIKE ?1 ESCAPE '\\' ORDER BY position, name",
+                      "t", db_like(out->arena, "%", q->word));
+    return rc ? rc : take(s, q, "environment", out, e);
 }
 
 int db_search_rollouts(struct db *db, const struct search_query *q, struct search_hits *out,
@@ -124,12 +108,13 @@ int db_search_rollouts(struct db *db, const struct search_query *q, struct searc
                       "JOIN targets t ON t.target_id = r.target_id "
                       "JOIN environments v ON v.env_id = t.env_id "
                       "JOIN models m ON m.model_id = t.model_id "
-                      "WHERE (?1 = '' OR r.rollout_id LIKE ?1 || '%') AND (?2 = '' OR v.name = ?2) "
+                      "WHERE r.rollout_id LIKE ?1 ESCAPE '\\' "
+                      "AND (?2 = '' OR LOWER(v.name) = ?2) "
                       "AND (?3 = '' OR r.phase = ?3) AND (?4 = '' OR r.actor = ?4) "
-                      "ORDER BY r.submitted_seq DESC LIMIT ?5",
-                      "tttti", q->word ? q->word : "", q->env ? q->env : "",
-                      q->state ? q->state : "", q->by ? q->by : "", q->limit);
-    return rc ? rc : take(s, "rollout", out, e);
+                      "ORDER BY r.submitted_seq DESC",
+                      "tttt", db_like(out->arena, "", q->word), q->env ? q->env : "",
+                      q->state ? q->state : "", q->by ? q->by : "");
+    return rc ? rc : take(s, q, "rollout", out, e);
 }
 
 static int hex_value(char c)
@@ -155,7 +140,7 @@ int db_search_digests(struct db *db, const struct search_query *q, struct search
                       "SELECT m.name, m.name, NULL, 'version ' || x.number, x.number "
                       "FROM versions x JOIN models m ON m.model_id = x.model_id "
                       "WHERE x.content_digest >= ?1 AND x.content_digest <= ?2 "
-                      "AND x.deleted_ts IS NULL LIMIT ?3",
-                      "ddi", &lo, &hi, q->limit);
-    return rc ? rc : take(s, "version", out, e);
+                      "AND x.deleted_ts IS NULL ORDER BY m.name, x.number",
+                      "dd", &lo, &hi);
+    return rc ? rc : take(s, q, "version", out, e);
 }

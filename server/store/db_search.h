@@ -16,7 +16,7 @@ struct search_hit {
 };
 struct search_hits {
     struct search_hit *rows; /* in arena */
-    size_t n, cap;
+    size_t n;
     struct arena *arena;
 };
 /* What is looked for; NULL: not asked for. Texts are lower-case. */
@@ -27,6 +27,9 @@ struct search_query {
     const char *by;     /* actor of rollouts, exact */
     const char *digest; /* 8 to 64 hex digits: start of a content digest */
     int64_t limit;      /* of each kind */
+    /* False: rows about this model are as if they were not there. NULL: all are seen. */
+    bool (*may_see)(const void *self, const char *model);
+    const void *self; /* borrowed */
 };
 
 /* Each appends at most q->limit hits of one kind. Any reader. */

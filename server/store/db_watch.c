@@ -72,17 +72,20 @@ static int read_targets(struct stmt *query, struct arena *a, struct watch_fleet 
 #define SELECT_NODES                                                       \
     "SELECT /*scan*/ node_id, env_id, name, driver, admin_url, infer_url," \
     " metrics_url, root, cordon, labels FROM nodes"
-#define SELECT_TARGETS                                                                        \
-    "SELECT /*scan*/ t.target_id, t.env_id, t.model_id, m.name, t.serve_as,"                  \
-    " t.policy, COALESCE(t.live_number, 0), COALESCE(t.last_good_number, 0),"                 \
-    " COALESCE((SELECT r.to_number FROM rollouts r"                                           \
-    " WHERE r.target_id = t.target_id ORDER BY r.submitted_seq DESC LIMIT 1), 0),"            \
-    " COALESCE((SELECT MAX(d.ended_ts) FROM rollouts d WHERE d.target_id = t.target_id), 0)," \
-    " (SELECT x.rollout_id FROM rollouts x WHERE x.target_id = t.target_id"                   \
-    " AND x.is_active = 1),"                                                                  \
-    " COALESCE((SELECT CASE h.phase WHEN 'halted' THEN 1 ELSE 0 END FROM rollouts h"          \
-    " WHERE h.target_id = t.target_id AND h.phase IN ('succeeded', 'rolled-back', 'halted')"  \
-    " ORDER BY h.ended_ts DESC LIMIT 1), 0) FROM targets t JOIN models m ON m.model_id = "    \
+#define SELECT_TARGETS                                                                           \
+    "SELECT /*scan*/ t.target_id, t.env_id, t.model_id, m.name, t.serve_as,"                     \
+    " t.policy, COALESCE(t.live_number, 0), COALESCE(t.last_good_number, 0),"                    \
+    " COALESCE((SELECT r.to_number FROM rollouts r"                                              \
+    " WHERE r.target_id = t.target_id AND NOT EXISTS (SELECT 1 FROM rollout_queue w"             \
+    " WHERE w.rollout_id = r.rollout_id) AND r.phase NOT IN ('rejected', 'cancelled')"           \
+    " AND (r.phase <> 'superseded' OR r.fault IS NOT NULL) ORDER BY r.submitted_seq DESC LIMIT " \
+    "1), 0),"                                                                                    \
+    " COALESCE((SELECT MAX(d.ended_ts) FROM rollouts d WHERE d.target_id = t.target_id), 0),"    \
+    " (SELECT x.rollout_id FROM rollouts x WHERE x.target_id = t.target_id"                      \
+    " AND x.is_active = 1),"                                                                     \
+    " COALESCE((SELECT CASE h.phase WHEN 'halted' THEN 1 ELSE 0 END FROM rollouts h"             \
+    " WHERE h.target_id = t.target_id AND h.phase IN ('succeeded', 'rolled-back', 'halted')"     \
+    " ORDER BY h.ended_ts DESC LIMIT 1), 0) FROM targets t JOIN models m ON m.model_id = "       \
     "t.model_id"
 
 /* Statements are told apart by the address of their text, so each is spelled out here. */

@@ -7,8 +7,8 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "clock.h"
 #include "store_inner.h"
 
 static const char create_list[] = "CREATE TABLE IF NOT EXISTS schema_migrations (\n"
@@ -74,12 +74,10 @@ static int is_applied(struct db *db, const char *name, bool *yes, struct err *e)
 static int record(struct db *db, const struct embed_file *file, struct err *e)
 {
     struct digest digest;
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
     digest_of(file->bytes, file->length, &digest);
     return db_run(db, e,
                   "INSERT INTO schema_migrations (name, sha256, applied_ts) VALUES (?1, ?2, ?3)",
-                  "tdi", file->name, &digest, (int64_t)now.tv_sec * 1000);
+                  "tdi", file->name, &digest, clock_wall_ms());
 }
 
 /* A migration that rebuilds a table breaks references for a moment, so they are checked after. */

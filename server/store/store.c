@@ -15,7 +15,10 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "buf.h"
+#include "clock.h"
 #include "migrate.h"
+#include "thread.h"
 
 #define MAX_READERS 64
 #define READ_WAIT_S 5
@@ -58,6 +61,8 @@ struct store {
     pthread_cond_t given_back;
     struct db *idle[MAX_READERS]; /* a stack: the warmest cache is used first */
     int n_idle;
+    struct db *only; /* of an inline store: the writer's, for everybody */
+    int n_lent;      /* readers of it */
 };
 
 static int open_readers(struct store *s, int n, struct err *e)
@@ -82,6 +87,8 @@ static int open_writer(struct store *s, const struct store_options *options, str
         code = writer_start(db, options, &s->writer, e);
     if (code)
         db_close(db);
+    else if (options->is_inline)
+        s->only = db;
     return code;
 }
 
@@ -95,14 +102,10 @@ int store_open(const struct store_options *options, struct store **out, struct e
     s->log_path = mem_alloc(n + 5);
     memcpy(s->log_path, s->path, n);
     memcpy(s->log_path + n, "-wal", 5);
-    pthread_condattr_t attr;
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
     pthread_mutex_init(&s->lock, NULL);
-    pthread_cond_init(&s->given_back, &attr);
-    pthread_condattr_destroy(&attr);
+    thread_cond_init(&s->given_back);
     int code = open_writer(s, options, e);
-    if (!code)
+    if (!code && !options->is_inline)
         code = open_readers(s, options->n_readers, e);
     if (code) {
         store_close(s);
@@ -126,14 +129,29 @@ void store_close(struct store *s)
     free(s);
 }
 
+/* Of an inline store: the transaction would end what is being read. */
+static int check_lent(const struct store *s, struct err *e)
+{
+    if (s->n_lent > 0)
+        return err_set(e, ERR_INTERNAL, "who reads an inline store may not write");
+    return ERR_OK;
+}
+
 int store_write(struct store *s, enum tx_kind kind, store_fn *fn, void *ctx, struct err *e)
 {
+    int code = check_lent(s, e);
+    if (code)
+        return code;
     return writer_submit(s->writer, kind, fn, ctx, e);
 }
 
 void store_write_all(struct store *s, struct store_request *list, size_t n)
 {
-    writer_submit_all(s->writer, list, n);
+    bool may = true;
+    for (size_t i = 0; i < n; i++)
+        may = (list[i].code = check_lent(s, list[i].e)) == ERR_OK && may;
+    if (may)
+        writer_submit_all(s->writer, list, n);
 }
 
 int64_t store_now_ms(const struct store *s)
@@ -145,11 +163,9 @@ int64_t store_now_ms(const struct store *s)
 
 static struct db *take_reader(struct store *s)
 {
-    struct timespec until;
+    struct timespec until = clock_in(READ_WAIT_S * 1000);
     struct db *db = NULL;
     int rc = 0;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += READ_WAIT_S;
     pthread_mutex_lock(&s->lock);
     while (s->n_idle == 0 && rc == 0)
         rc = pthread_cond_timedwait(&s->given_back, &s->lock, &until);
@@ -170,6 +186,11 @@ static void give_back(struct store *s, struct db *db)
 int store_read(struct store *s, struct db **out, struct err *e)
 {
     int64_t one;
+    if (s->only) {
+        s->n_lent++;
+        *out = s->only;
+        return ERR_OK;
+    }
     struct db *db = take_reader(s);
     if (!db)
         return err_set(e, ERR_UNAVAILABLE, "no reader became free within %d s", READ_WAIT_S);
@@ -189,6 +210,11 @@ void store_read_end(struct store *s, struct db *db)
     struct err ignored;
     if (!db)
         return;
+    if (s->only) {
+        if (--s->n_lent == 0)
+            db_end_queries(db);
+        return;
+    }
     db_end_queries(db);
     if (db_in_transaction(db))
         (void)!db_run(db, &ignored, "COMMIT", "");
@@ -273,6 +299,22 @@ void store_get_stats(struct store *s, struct store_stats *out)
 {
     struct stat st;
     writer_get_stats(s->writer, out);
+    if (s->only)
+        return;
     out->wal_bytes = stat(s->log_path, &st) == 0 ? st.st_size : 0;
     out->db_bytes = stat(s->path, &st) == 0 ? st.st_size : 0;
+}
+
+char *db_like(struct arena *a, const char *before, const char *text)
+{
+    struct buf out CLEANUP(buf_clear) = {0};
+    buf_init(&out, SIZE_MAX);
+    buf_puts(&out, before);
+    for (; text && *text; text++) {
+        if (strchr("%_\\", *text))
+            buf_put(&out, "\\", 1);
+        buf_put(&out, text, 1);
+    }
+    buf_puts(&out, "%");
+    return arena_strdup(a, buf_str(&out));
 }

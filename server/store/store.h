@@ -22,6 +22,9 @@ struct store_options {
     int64_t batch_limit;              /* requests per commit, 256 when 0 */
     int64_t (*now_ms)(void *now_ctx); /* any thread; NULL: the system's clock */
     void *now_ctx;
+    /* For tests of one thread: no thread, and one connection for everybody, so that path may be
+     * ":memory:". Who reads may not write before it is done. */
+    bool is_inline;
 };
 
 /* Tables that TX_WORK may write; ends with NULL. */
@@ -98,6 +101,9 @@ MUST_USE int db_query(struct db *db, struct stmt **out, struct err *e, const cha
  * without a row *out is untouched. */
 MUST_USE int db_int(struct db *db, int64_t *out, bool *found, struct err *e, const char *sql,
                     const char *types, ...);
+/* A pattern for LIKE ... ESCAPE '\': `before` (which is a pattern itself), the text with the signs
+ * of LIKE escaped, "%". text NULL: none. In arena. */
+char *db_like(struct arena *a, const char *before, const char *text);
 /* Rows changed by the last db_run of this connection. */
 int64_t db_changes(struct db *db);
 /* Fetches the next row: *row is false at the end. */

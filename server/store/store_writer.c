@@ -16,6 +16,9 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "clock.h"
+#include "thread.h"
+
 #define BATCH_LIMIT 256
 #define BATCH_NS INT64_C(10000000) /* work per commit */
 #define IDLE_MS 1000               /* quiet time before the log is moved into the database */
@@ -36,6 +39,7 @@ struct writer {
     int64_t (*now_ms)(void *);
     void *now_ctx;
     int64_t batch_limit;
+    bool is_inline; /* there is no thread */
     int64_t epoch;
     int64_t seq;     /* last journal row, inside the running transaction */
     int64_t last_ts; /* its time, committed */
@@ -57,17 +61,8 @@ struct tx {
 
 static int64_t system_ms(void *unused)
 {
-    struct timespec t;
     (void)unused;
-    clock_gettime(CLOCK_REALTIME, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
-static int64_t monotonic_ns(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+    return clock_wall_ms();
 }
 
 struct db *tx_db(struct tx *tx)
@@ -199,7 +194,7 @@ static void run_alone(struct writer *w, struct request *r)
 static bool run_together(struct writer *w, struct request **queue, struct request **batch)
 {
     struct err failure;
-    int64_t seq_before = w->seq, deadline_ns = monotonic_ns() + BATCH_NS, n = 0;
+    int64_t seq_before = w->seq, deadline_ns = clock_monotonic_ns() + BATCH_NS, n = 0;
     struct request *last;
     bool is_whole;
     *batch = *queue;
@@ -208,7 +203,7 @@ static bool run_together(struct writer *w, struct request **queue, struct reques
         *queue = last->next;
         is_whole = run_one(w, last);
         n++;
-    } while (is_whole && *queue && n < w->batch_limit && monotonic_ns() < deadline_ns);
+    } while (is_whole && *queue && n < w->batch_limit && clock_monotonic_ns() < deadline_ns);
     last->next = NULL;
     if (is_whole && commit(w, seq_before, &failure) == ERR_OK)
         return true;
@@ -263,9 +258,7 @@ static void answer(struct writer *w, struct request *batch)
 /* Waits for work; NULL when closing and nothing is left. A quiet second empties the log. */
 static struct request *take_queue(struct writer *w)
 {
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += IDLE_MS / 1000;
+    struct timespec until = clock_in(IDLE_MS);
     pthread_mutex_lock(&w->lock);
     while (!w->first && !w->is_closing) {
         if (!w->has_log) {
@@ -284,13 +277,18 @@ static struct request *take_queue(struct writer *w)
     return queue;
 }
 
+static void serve(struct writer *w, struct request *queue)
+{
+    while (queue)
+        answer(w, run_batch(w, &queue));
+}
+
 static void *writer_main(void *self)
 {
     struct writer *w = self;
     struct request *queue;
     while ((queue = take_queue(w)) != NULL)
-        while (queue)
-            answer(w, run_batch(w, &queue));
+        serve(w, queue);
     db_checkpoint(w->db);
     return NULL;
 }
@@ -307,7 +305,13 @@ static bool enqueue(struct writer *w, struct request *list, size_t n)
     }
     if (is_open)
         pthread_cond_signal(&w->wake);
+    struct request *mine = w->is_inline ? w->first : NULL;
+    if (w->is_inline) {
+        w->first = NULL;
+        w->last = &w->first;
+    }
     pthread_mutex_unlock(&w->lock);
+    serve(w, mine);
     return is_open;
 }
 
@@ -320,7 +324,7 @@ static void await(struct request *r)
 int writer_submit(struct writer *w, enum tx_kind kind, store_fn *fn, void *ctx, struct err *e)
 {
     struct request mine = {.kind = kind, .fn = fn, .ctx = ctx, .e = e};
-    if (pthread_equal(pthread_self(), w->thread))
+    if (!w->is_inline && pthread_equal(pthread_self(), w->thread))
         return err_set(e, ERR_INTERNAL, "a write was asked for on the writer thread");
     sem_init(&mine.done, 0, 0);
     bool is_open = enqueue(w, &mine, 1);
@@ -389,12 +393,8 @@ static int raise_epoch(struct writer *w, struct err *e)
 
 static void init_lock(struct writer *w)
 {
-    pthread_condattr_t attr;
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
     pthread_mutex_init(&w->lock, NULL);
-    pthread_cond_init(&w->wake, &attr);
-    pthread_condattr_destroy(&attr);
+    thread_cond_init(&w->wake);
     w->last = &w->first;
 }
 
@@ -405,6 +405,7 @@ int writer_start(struct db *db, const struct store_options *options, struct writ
     w->db = db;
     w->now_ms = options->now_ms ? options->now_ms : system_ms;
     w->now_ctx = options->now_ctx;
+    w->is_inline = options->is_inline;
     w->batch_limit = options->batch_limit > 0 ? options->batch_limit : BATCH_LIMIT;
     int code = raise_epoch(w, e);
     if (!code)
@@ -415,7 +416,7 @@ int writer_start(struct db *db, const struct store_options *options, struct writ
     }
     w->has_log = true;
     init_lock(w);
-    if (pthread_create(&w->thread, NULL, writer_main, w) != 0) {
+    if (!w->is_inline && pthread_create(&w->thread, NULL, writer_main, w) != 0) {
         free(w);
         return err_set(e, ERR_UNAVAILABLE, "the writer thread could not be started");
     }
@@ -431,7 +432,8 @@ void writer_stop(struct writer *w)
     w->is_closing = true;
     pthread_cond_signal(&w->wake);
     pthread_mutex_unlock(&w->lock);
-    pthread_join(w->thread, NULL);
+    if (!w->is_inline)
+        pthread_join(w->thread, NULL);
     pthread_cond_destroy(&w->wake);
     pthread_mutex_destroy(&w->lock);
     db_close(w->db);

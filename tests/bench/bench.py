@@ -32,6 +32,7 @@ class Plan:
         self.seconds = 1 if quick else 3
         self.file_bytes = (256 if quick else 1024) * MIB
         self.n_models, self.n_versions = (300, 60) if quick else (10000, 100)
+        self.engine_s = 60 if quick else 300
 
 
 def small_path(server):
@@ -414,11 +415,26 @@ def slow_clients(table, plan):
                   at_most=2 * limit_s + 0.2)
 
 
+def engine(table, plan):
+    """28: the controller with 10,000 targets on 1,000 nodes and 500 rollouts at once (bench_engine)."""
+    with kit.Folder() as folder:
+        done = subprocess.run([harness.program("bench_engine"), "--dir", str(folder), "--seconds", str(plan.engine_s)],
+                              check=True, text=True, stdout=subprocess.PIPE, timeout=600)
+    figure = lambda pattern: float(re.findall(pattern, done.stdout, re.M)[-1])
+    table.add(28, "p99 of the controller's rounds, 500 rollouts", figure(r"^rolling:.* p99 ([\d.]+) ms"), None, "ms",
+              at_most=50)
+    table.add("28b", "memory with 10,000 targets", figure(r"^memory: .*at most (\d+) MiB"), None, "MiB", at_most=256)
+    table.add("28c", "start of the controller", figure(r"^start: (\d+) ms"), None, "ms", at_most=1000)
+    table.add("28d", "bad answer to first call of the way back", figure(r"^bad answer .* p50 ([\d.]+) ms"), None, "ms",
+              at_most=100, note=f"most {figure(r'^bad answer .* most ([0-9.]+) ms'):.0f}")
+
+
 FIGURES = (
     (small_answers, (1, 2, 5)), (reads, (3, 4, "4b", 9, "mem")), (durable_writes, (6, "6b", 7)),
     (uploads, (10, 11, "11b", 12)), (downloads, (16,)), (cli_transfers, ("push", "pull")),
     (git_events, (18, "18b")), (starts, (24,)), (stops, (25,)), (slow_clients, (26,)),
     (cold_starts, (27, "27b", "27c")),
+    (engine, (28, "28b", "28c", "28d")),
 )
 
 

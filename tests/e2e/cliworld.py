@@ -131,9 +131,10 @@ class World(fleetcase.FleetCase):
     # --- running ---
 
     def settings(self, **more):
-        environment = harness.clean_environment(
-            HOME=self.home, XDG_CONFIG_HOME=self.home / "config", XDG_CACHE_HOME=self.home / "cache", TERM="xterm",
-            LC_ALL="C.UTF-8", PATH=f"{self.home / 'bin'}:/usr/bin:/bin", SOURCE_DATE_EPOCH=self.epoch, **more)
+        environment = harness.clean_environment(**{
+            "HOME": self.home, "XDG_CONFIG_HOME": self.home / "config", "XDG_CACHE_HOME": self.home / "cache",
+            "TERM": "xterm", "LC_ALL": "C.UTF-8", "PATH": f"{self.home / 'bin'}:/usr/bin:/bin",
+            "SOURCE_DATE_EPOCH": self.epoch, **more})
         for name in ("GITHUB_ACTIONS", "GITLAB_CI", "CIRCLECI", "TRAVIS", "BUILDKITE", "JENKINS_URL", "COLUMNS",
                      "NO_COLOR", "CLICOLOR_FORCE"):
             if name not in more:
@@ -249,7 +250,15 @@ class World(fleetcase.FleetCase):
         self.wait_phase(made, "succeeded")
         return {"r-55": made}
 
-    before_rollout_show = before_rollout_watch = ended_rollout
+    before_rollout_show = before_rollout_watch = before_rollout_logs = ended_rollout
+
+    def before_rollout_retry(self):
+        """A rollout that a person ended."""
+        self.settle()
+        made = self.held()
+        self.command(made, "abort")
+        self.wait_phase(made, "rolled-back")
+        return {"r-55": made}
 
     def before_rollout_pause(self):
         return {"r-55": self.held()}
@@ -367,7 +376,7 @@ class World(fleetcase.FleetCase):
         self.asks_for_rollout = True
         return self.before_approval_list()
 
-    before_approval_reject = before_approval_approve
+    before_approval_reject = before_rollout_approve = before_rollout_reject = before_approval_approve
 
     def before_stop_line_off(self):
         self.api.put("/stop-line", {"on": True, "reason": "incident"})
@@ -418,9 +427,31 @@ class World(fleetcase.FleetCase):
         return {"/run/haproxy/admin.sock": self.haproxy().socket}
 
     def before_router_show(self):
+        """It was read, and knows of every model."""
         self.haproxy()
+        models = {t["model"] for t in self.api.get("/environments/production/targets?limit=500")["items"]}
 
-    before_router_check = before_router_show
+        def is_known():
+            router = self.api.get("/environments/production/routers/lb")
+            routes = {r["model"]: r for r in router.get("routes", [])}
+            return (router["reachable"] and models <= set(routes) and
+                    all("wanted" in n for n in routes["fraud"]["nodes"]))
+
+        self.wait_for(is_known, what="the router")
+
+    before_router_check = before_router_list = before_router_show
+
+    def before_router_edit(self):
+        """The router that the example before has removed."""
+        router = self.haproxy()
+        self.mreg("router", "add", "production", "lb", "--address", f"unix:{router.socket}")
+        self.before_router_show()
+        self.addCleanup(self.api.delete, "/environments/production/routers/lb?reason=over")
+
+    before_env_show = before_target_show = settle
+
+    def before_auth_status(self):
+        self.log_in()
 
     def before_router_remove(self):
         self.haproxy()

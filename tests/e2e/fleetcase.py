@@ -74,6 +74,22 @@ class Node:
             return status, None, None
         return status, int(body["model_version"]), body["outputs"][0]["data"][0]
 
+    def place(self, files, name, version):
+        """A folder as somebody would have made it by hand, loaded."""
+        folder = self.root / name / str(version)
+        for path, data in files.items():
+            if path.startswith(("serving/", "golden/")):
+                continue
+            (folder / path).parent.mkdir(parents=True, exist_ok=True)
+            (folder / path).write_bytes(data)
+        (folder / "model-settings.json").write_text(
+            '{"name": "%s", "implementation": "mreg_node.Linear", '
+            '"parameters": {"version": "%s", "uri": "./model.json"}}' % (name, version))
+        status = self.call("POST", f"/v2/repository/models/{name}/load")[0]
+        if status != 200:
+            raise AssertionError(f"{name} {version} does not load: {status}")
+        return folder
+
     def kill9(self):
         self.process.kill()
         self.process.wait()

@@ -68,14 +68,21 @@ class Program:
 class HAProxy(Program):
     """One frontend whose first path segment tells the backend: /fraud/v2/... goes to backend fraud."""
 
-    def __init__(self, backends):
-        """backends: {"fraud": {"n1": port}}"""
+    def __init__(self, backends, uses_tcp=False):
+        """backends: {"fraud": {"n1": port}}; uses_tcp: its Runtime API has a port too."""
         super().__init__("mreg-haproxy-")
         self.backends = backends
         self.socket = self.folder / "admin.sock"
+        self.admin_port = free_port() if uses_tcp else None
+
+    @property
+    def address(self):
+        """Where mreg reaches the Runtime API."""
+        return f"127.0.0.1:{self.admin_port}" if self.admin_port else f"unix:{self.socket}"
 
     def config(self):
         lines = ["global", f"  stats socket {self.socket} mode 600 level admin", "  maxconn 2000",
+                 f"  stats socket ipv4@127.0.0.1:{self.admin_port} level admin" if self.admin_port else "",
                  "defaults", "  mode http", "  retries 0", "  timeout connect 5s", "  timeout client 30s",
                  "  timeout server 30s", "frontend all", f"  bind 127.0.0.1:{self.port}"]
         for name in self.backends:

@@ -303,6 +303,10 @@ class Tools(ContextCase):
         self.mreg("user", "create", "eva", "--role", "pusher", "--password-file", "ana.password")
         self.assertIn("eva\t", self.mreg("user", "list").stdout)
         self.mreg("user", "edit", "eva", "--role", "reader")
+        for subject in ("https://id.example eva", ""):
+            self.mreg("user", "edit", "eva", "--subject", subject)
+            people = json.loads(self.mreg("user", "list", "--json").stdout)["items"]
+            self.assertEqual([p.get("subject", "") for p in people if p["name"] == "eva"], [subject])
         self.assertEqual({u["name"]: u["role"] for u in self.api.get("/users")["items"]}["eva"], "reader")
         self.mreg("user", "remove", "eva", code=REFUSED)
         self.mreg("user", "remove", "eva", "-y")

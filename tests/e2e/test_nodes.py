@@ -295,33 +295,46 @@ class Restarts(fleetcase.FleetCase):
 
 
 class Leaders(fleetcase.FleetCase):
-    n_nodes = 1
-    policy = FAST
+    """A node that follows another registry is left alone; many make this one stop."""
+    n_nodes = 3
+    policy = {**FAST, "unreachable_max": 1, "lost_after": "2s", "batch": 3, "max_unavailable": 3}
     environment = SOON
 
     def test_overtaken(self):
         self.push("led", intercept=1)
         self.wait_phase(self.promote("led", 1)["id"], "succeeded")
         registry = self.api.get("")["registry"]
-        status, _ = self.node_call(registry, 1000)
-        self.assertEqual(status, 200)
+        self.assertEqual(self.node_call(0, registry, 1000), 200)
+        path = "/environments/production/nodes/" + self.api.get("/environments/production/nodes")["items"][0]["name"]
+        self.wait_for(lambda: self.api.get(path).get("detail") == "owned by another registry, epoch 1000", 30,
+                      "the node given up")
+        self.assertFalse(self.api.get(path)["reachable"])
         self.push("led", intercept=2)
-        made = self.promote("led", 2)
-        self.wait_for(lambda: "follows a registry of epoch 1000" in self.server.log(), 30, "the refusal in the log")
-        self.assertEqual(self.nodes[0].predict("led")[1], 1)
+        self.wait_phase(self.promote("led", 2)["id"], "succeeded")  # one node does not stop the others
+        self.assertEqual([n.predict("led")[1] for n in self.nodes], [1, 2, 2])
+        self.assertIn("follows a registry of epoch 1000", self.server.log())
+        self.assertNotIn("nothing is done to nodes any more", self.server.log())
+        self.assertEqual(self.node_call(1, registry, 1001), 200)
+        self.wait_for(lambda: "most nodes of production follow another registry: nothing is done to nodes any more"
+                      in self.server.log(), 30, "the registry stops")
+        self.push("led", intercept=3)
+        made = self.promote("led", 3)
         self.assertIsNone(self.server.process.poll())
         self.assertEqual(self.api.get("/models/led")["name"], "led")  # it still answers
+        self.assertEqual([n.predict("led")[1] for n in self.nodes], [1, 2, 2])
         self.server.restart()  # people decide that this one leads
         type(self).api = self.server.api
         self.wait_phase(made["id"], "succeeded")
-        self.assertEqual(self.nodes[0].predict("led")[1], 2)
+        self.wait_for(lambda: [n.predict("led")[1] for n in self.nodes] == [3, 3, 3], 30, "all nodes")
+        self.assertNotIn("detail", self.api.get(path))
 
-    def node_call(self, registry, epoch):
-        connection = http.client.HTTPConnection("127.0.0.1", self.nodes[0].port, timeout=30)
+    def node_call(self, i, registry, epoch):
+        connection = http.client.HTTPConnection("127.0.0.1", self.nodes[i].port, timeout=30)
         try:
             connection.request("GET", "/v2", headers={"Mreg-Registry": registry, "Mreg-Epoch": str(epoch)})
             answer = connection.getresponse()
-            return answer.status, answer.read()
+            answer.read()
+            return answer.status
         finally:
             connection.close()
 
@@ -333,18 +346,7 @@ class Adoption(fleetcase.FleetCase):
     environment = SOON
 
     def place(self, node, files, name, version):
-        """A folder as somebody would have made it by hand, loaded."""
-        folder = node.root / name / str(version)
-        for path, data in files.items():
-            if path.startswith(("serving/", "golden/")):
-                continue
-            (folder / path).parent.mkdir(parents=True, exist_ok=True)
-            (folder / path).write_bytes(data)
-        (folder / "model-settings.json").write_text(
-            '{"name": "%s", "implementation": "mreg_node.Linear", '
-            '"parameters": {"version": "%s", "uri": "./model.json"}}' % (name, version))
-        self.assertEqual(node.call("POST", f"/v2/repository/models/{name}/load")[0], 200)
-        return folder
+        return node.place(files, name, version)
 
     def adopt(self, node, body, status=200):
         return self.api.expect(status, "POST", f"/environments/production/nodes/{node.name}/adopt", body).json

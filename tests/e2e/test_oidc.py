@@ -90,8 +90,8 @@ class OidcCase(unittest.TestCase):
         self.assertIn(why, [line["message"] for line in self.server.log_lines()
                             if line.get("event", {}).get("action", line.get("event.action")) == "oidc"][-1])
 
-    def who(self, cookies):
-        return fetch(self.server.address, "/api/v1/session", cookies).json
+    def who(self, cookies, **headers):
+        return fetch(self.server.address, "/api/v1/session", cookies, **headers).json
 
     def person(self, sub, name):
         self.issuer.person = {"sub": sub, "preferred_username": name}
@@ -239,6 +239,29 @@ class KnownPeopleTest(OidcCase):
         self.assertEqual(fetch(self.server.address, "/api/v1/session", cookies).status, 401)
         self.turned_away(self.login(), "refused", "nobody here")
 
+    def test_tied_and_untied(self):
+        """Somebody who has an account here gets a subject, and loses it."""
+        subject = self.issuer.url + " p-4"
+        self.person("p-4", "cleo")
+        self.api.post("/users", {"name": "cleo", "role": "pusher"})
+        self.addCleanup(self.api.call, "DELETE", "/users/cleo")
+        self.turned_away(self.login(), "refused", "nobody here")
+        cookies = {}
+        self.assertEqual(self.api.patch("/users/cleo", {"subject": subject})["subject"], subject)
+        self.assertEqual(self.login(cookies).status, 200)
+        self.assertEqual(self.who(cookies)["name"], "cleo")
+        self.api.patch("/users/cleo", {"role": "reader"})
+        taken = self.api.call("PATCH", "/users/ada", {"subject": subject})
+        self.assertEqual((taken.status, taken.json["pointer"]), (409, "/subject"))
+        self.assertEqual(self.login(cookies).status, 200, "another change leaves the subject")
+        self.assertNotIn("subject", self.api.patch("/users/cleo", {"subject": ""}))
+        self.assertEqual(fetch(self.server.address, "/api/v1/session", cookies).status, 401, "sessions end")
+        self.turned_away(self.login(), "refused", "nobody here")
+        rows = [c["message"] for c in self.api.get("/changes?kind=user.update&since=0")["items"] if "cleo" in c["message"]]
+        self.assertEqual([m.split(") ")[1] for m in rows],
+                         ["changed, tied to the identity provider", "changed", "changed, not tied to an identity provider"])
+        self.assertNotIn("p-4", str(rows))
+
     def test_wrong_requests(self):
         answer = self.server.anonymous.call("HEAD", "/session/oidc")
         self.assertEqual(answer.status, 400)
@@ -298,7 +321,7 @@ class NewPeopleTest(OidcCase):
         for _ in range(2):
             cookies = {}
             self.assertEqual(self.login(cookies).status, 200)
-            self.assertEqual(self.who({"__Host-mreg": cookies["__Host-mreg"]})["role"], "reader")
+            self.assertEqual(self.who({"__Host-mreg": cookies["__Host-mreg"]}, X_Forwarded_Proto="https")["role"], "reader")
         added = [p for p in self.api.get("/users")["items"] if p["name"] == "eve@example.org"]
         self.assertEqual(len(added), 1)
         self.assertEqual(added[0]["subject"], self.issuer.url + " q-1")

@@ -262,6 +262,7 @@ class ServerTest(fleetcase.FleetCase):
         for status in (200, 302):
             self.ask("get", back.split("/api/v1")[1], status=status, api=nobody, headers=cookie)
         self.ask("get", "/storage", status=200)
+        self.ask("get", "/settings", status=200)
 
     def stream(self):
         """The feed of events has no end: its head and its first event are enough."""

@@ -1,5 +1,6 @@
 """Views that are drawn again and again, in real terminals (tmux) of 80 and 200 columns: rollout watch, status
---watch, list --watch. Nothing is wider than the screen, nothing old is left standing, and no redraw clears it."""
+--watch, list --watch. Nothing is wider than the screen, nothing old is left standing, and no redraw clears it.
+And the example of every command, whose tables are no wider than the screen either."""
 import re
 import shutil
 import subprocess
@@ -10,6 +11,55 @@ import harness
 from tmuxcase import Terminal
 
 SIZES = ((80, 24), (200, 50))
+
+
+class EveryCommand:
+    """The example of every command in one long session: nothing that it prints is wider than the screen."""
+    columns, rows = 0, 0
+    # What they print is a file for others, or belongs to another program.
+    FREE = {"api", "completion", "ci init", "keys export", "node register", "plugin list"}
+
+    def test_fits(self):
+        with Terminal(self.columns, self.rows, self.settings(), self.work) as terminal:
+            terminal.tmux("set-option", "-g", "history-limit", "5000")
+            for number, command in enumerate(self.commands()):
+                with self.subTest(command=command["name"]):
+                    self.run_one(terminal, number, command)
+                    self.doCleanups()
+
+    def run_one(self, terminal, number, command):
+        line, mark = self.line_of(command), f"ended-{number}"
+        script = self.work.parent / "example.sh"
+        script.write_text(f"clear\n{line}\necho {mark}.$?.\n")
+        terminal.tmux("clear-history")
+        terminal.run("sh ../example.sh")
+        if command["name"] in cliworld.ASKS:
+            terminal.wait_for("[y/N]")
+            terminal.run("y")
+        shown = terminal.wait_for(lambda text: re.search(mark + r"\.\d+\.", text), 60)
+        self.assertRegex(shown, mark + r"\.[01]\.")
+        if command["name"] in self.FREE:
+            return
+        wrapped = self.wrapped(terminal.tmux("capture-pane", "-p", "-J", "-S", "-"), line)
+        self.assertEqual(wrapped, [], f"{line}: wider than {self.columns} columns")
+
+    def wrapped(self, shown, line):
+        """Joined lines that are longer than the screen is wide; a sentence may be, a table may not."""
+        return [text for text in shown.split("\n")
+                if len(text.rstrip()) > self.columns and not self.is_sentence(text)]
+
+    def is_sentence(self, text):
+        return not re.search(r"\S   *\S.*\S   *\S", text.strip())
+
+
+@unittest.skipUnless(shutil.which("tmux"), "tmux is not installed")
+class At80(EveryCommand, cliworld.World):
+    columns, rows = 80, 24
+
+
+@unittest.skipUnless(shutil.which("tmux"), "tmux is not installed")
+class At200(EveryCommand, cliworld.World):
+    columns, rows = 200, 50
 
 
 @unittest.skipUnless(shutil.which("tmux"), "tmux is not installed")

@@ -2,6 +2,7 @@
 import base64
 import http.client
 import json
+import time
 import unittest
 
 import harness
@@ -98,23 +99,44 @@ class SessionTest(harness.ServerCase):
         self.assertEqual(b.login(user="ana", password="correct horse battery").status, 200)
         who = b.call("GET", "/whoami").json
         self.assertEqual((who["name"], who["role"], who["actor"][:2]), ("ana", "deployer", "u-"))
-        self.assertIn("last_login", self.api.get("/users")["items"][0])
-        for fixed in ("name", "subject"):
-            self.assertEqual(self.api.call("PATCH", "/users/ana", {fixed: "bea"}).status, 400, fixed)
+        self.assertIn("last_login", next(u for u in self.api.get("/users")["items"] if u["name"] == "ana"))
+        self.assertEqual(self.api.call("PATCH", "/users/ana", {"name": "bea"}).status, 400, "a name stays")
         self.api.patch("/users/ana", {"role": "reader"})
         self.assertEqual(b.call("GET", "/whoami").status, 401, "a changed role ends the sessions")
         self.api.delete("/users/ana?reason=left")
         self.assertEqual(b.login(user="ana", password="correct horse battery").status, 401)
-        rows = [c["message"] for c in self.api.get("/changes?since=0&limit=200")["items"] if c["kind"].startswith("user.")]
+        rows = [c["message"] for c in self.api.get("/changes?since=0&limit=200")["items"] if c["kind"].startswith("user.") and " ana " in c["message"]]
         self.assertEqual([m.split(") ")[1] for m in rows], ["created", "changed", "removed"])
         for path in self.server.data.rglob("*"):
             if path.is_file():
                 self.assertNotIn(b"correct horse", path.read_bytes(), path)
 
-    def stream(self, token, last=None):
+    def test_what_users_must_not_hold(self):
+        """An error says where: the member, and the byte where it is not seen."""
+        cases = ({"name": "a\tb"}, "/name", "letters"), ({"models": "a,b\u0007*"}, "/models", "byte 4"), \
+            ({"models": "a\u0085"}, "/models", "byte 2"), ({"models": ""}, "/models", "1 to"), \
+            ({"subject": "https://id.example a\nb"}, "/subject", "byte 21"), \
+            ({"subject": "no-issuer"}, "/subject", "a space"), ({"subject": "x " + "y" * 499}, "/subject", "500")
+        self.api.post("/users", {"name": "held", "role": "reader"}, status=201)
+        for number, (part, pointer, words) in enumerate(cases):
+            calls = [("POST", "/users", {"name": f"held-{number}", "role": "reader", **part})]
+            if "name" not in part:
+                calls.append(("PATCH", "/users/held", part))
+            if "models" in part:
+                calls.append(("POST", "/tokens", {"name": "held", "role": "reader", **part}))
+            for method, path, body in calls:
+                with self.subTest(path=path, part=part):
+                    answer = self.api.call(method, path, body)
+                    self.assertEqual((answer.status, answer.json["pointer"]), (400, pointer), answer)
+                    self.assertIn(words, answer.json["detail"])
+        self.assertEqual([(u["models"], u.get("subject")) for u in self.api.get("/users")["items"] if u["name"] == "held"],
+                         [("*", None)])
+
+    def stream(self, token=None, last=None, **headers):
         c = http.client.HTTPConnection("127.0.0.1", self.server.port, timeout=30)
         self.addCleanup(c.close)
-        headers = {"Authorization": "Bearer " + token}
+        if token:
+            headers["Authorization"] = "Bearer " + token
         if last is not None:
             headers["Last-Event-ID"] = str(last)
         c.request("GET", "/api/v1/events", headers=headers)
@@ -150,6 +172,52 @@ class SessionTest(harness.ServerCase):
         self.api.post("/models", {"name": "mine-1"})
         self.assertEqual(self.next_event(answer)[0]["object"], "mine-1")
 
+    def test_a_stream_ends_with_what_let_it_begin(self):
+        made = self.api.post("/tokens", {"name": "streamer", "role": "reader"})
+        revoked = self.stream(made["token"])
+        b = self.browser()
+        b.login(token=self.server.token)
+        logged_out = self.stream(Cookie=b.cookie)
+        self.api.post("/users", {"name": "streaming", "role": "reader", "password": "correct horse battery"}, status=201)
+        person = self.browser()
+        person.login(user="streaming", password="correct horse battery")
+        removed = self.stream(Cookie=person.cookie)
+        kept = self.stream(self.server.token)
+        self.api.post("/models", {"name": "before-the-end"})
+        for answer in (revoked, logged_out, removed, kept):
+            while self.next_event(answer)[0]["object"] != "before-the-end":
+                pass
+        self.api.delete("/tokens/" + made["id"])
+        self.assertEqual(b.change("DELETE", "/session").status, 204)
+        self.api.delete("/users/streaming")
+        self.api.post("/models", {"name": "after-the-end"})
+        for answer in (revoked, logged_out, removed):
+            self.assertNotIn(b"after-the-end", answer.read())
+        while self.next_event(kept)[0]["object"] != "after-the-end":
+            pass
+
+    def test_a_silent_stream_ends_when_its_token_expires(self):
+        """Nothing happens meanwhile: it ends at the next comment at the latest."""
+        token = self.api.post("/tokens", {"name": "brief", "role": "reader", "expires": "2s"})["token"]
+        answer = self.stream(token)
+        began = time.monotonic()
+        self.assertNotIn(b"event:", answer.read())
+        self.assertLess(time.monotonic() - began, 25)
+
+    def test_search_counts_only_what_is_seen(self):
+        """Hidden models take no place of a page; signs of LIKE are plain signs."""
+        for number in range(5):
+            self.api.post("/models", {"name": f"a-hid{number}"})
+            self.api.upload(f"a-hid{number}", {"model.bin": b"same bytes"}, alias=["served-a"])
+        self.api.post("/models", {"name": "z-hid-mine"})
+        self.api.upload("z-hid-mine", {"model.bin": b"same bytes"}, alias=["served-a"])
+        token = self.api.post("/tokens", {"name": "sees-z", "role": "reader", "models": "z-*"})["token"]
+        digest = self.api.get("/models/z-hid-mine/versions/1")["content"].split(":")[1]
+        for query, kind in (("hid", "model"), ("served-a", "alias"), ("digest:" + digest[:12], "version")):
+            hits = self.server.anonymous.call("GET", f"/search?limit=2&q={query}",
+                                              headers={"Authorization": "Bearer " + token}).json["items"]
+            self.assertEqual([(h["kind"], h["name"].split("@")[0]) for h in hits], [(kind, "z-hid-mine")], query)
+
     def test_search(self):
         for name in ("search-fraud", "search-risk", "100%sure"):
             self.api.post("/models", {"name": name})
@@ -163,6 +231,30 @@ class SessionTest(harness.ServerCase):
         self.assertEqual([k for k, _ in names("digest:" + digest[:12])], ["version"])
         typo = self.api.call("GET", "/search?q=stat:paused")
         self.assertIn("did you mean state", typo.json["detail"])
+
+
+class BehindProxyTest(harness.ServerCase):
+    """A proxy speaks TLS for us: only a cookie that nobody but this host can have set counts."""
+
+    environment = {"MREG_SERVER_PROXY": "declared"}
+
+    def test_cookie_over_tls(self):
+        b = Browser(self.server.anonymous, self.server.port)
+        b.origin = b.origin.replace("http:", "https:")
+        answer = b.call("POST", "/session", {"token": self.server.token}, Origin=b.origin, X_Forwarded_Proto="https")
+        self.assertEqual(answer.status, 200)
+        name, secret = b.cookie.split("=", 1)
+        self.assertEqual(name, "__Host-mreg")
+        self.assertIn("Secure", b.attributes)
+        who = lambda cookie, **more: self.server.anonymous.call(
+            "GET", "/whoami", headers={"Cookie": cookie, **{k.replace("_", "-"): v for k, v in more.items()}}).status
+        self.assertEqual(who(b.cookie, X_Forwarded_Proto="https"), 200)
+        self.assertEqual(who(f"mreg=other; {b.cookie}", X_Forwarded_Proto="https"), 200)
+        self.assertEqual(who("mreg=" + secret, X_Forwarded_Proto="https"), 401)
+        self.assertEqual(who(b.cookie), 401, "it did not come over TLS")
+        self.assertEqual(who("mreg=" + secret), 200)
+        self.assertEqual(self.server.anonymous.call(
+            "GET", "/session", headers={"Cookie": "mreg=" + secret, "X-Forwarded-Proto": "https"}).status, 401)
 
 
 if __name__ == "__main__":

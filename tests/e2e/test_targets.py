@@ -8,6 +8,7 @@ import unittest
 
 import fleetcase
 import harness
+from test_session import Browser
 
 FAST = {"strategy": "rolling", "bake": "0", "min_healthy": "0", "gates": [{"kind": "health"}]}
 HELD = {"strategy": "canary", "steps": [{"nodes": 1, "bake": "10m"}, {"percent": 100, "bake": "0"}],
@@ -96,10 +97,68 @@ class QueueTest(TargetCase):
         self.start("repl")
         active = self.hold("repl", 2, queue="replace")
         newer = self.ask(self.api, "repl", 3, strategy={"queue": "replace"})
-        self.assertEqual(self.wait_phase(active, "rolled-back")["fault"], "user")
+        given_way = self.wait_phase(active, "superseded")
+        self.assertIn(newer["id"], given_way["outcome"])
+        self.assertIn("1 of 2 nodes serve version 2", given_way["outcome"])
         self.wait_phase(newer["id"], "succeeded")
         self.assertEqual(self.rollout(newer["id"])["from"], 1)
         self.assertEqual(self.versions_served("repl"), [3, 3])
+        self.assertEqual(self.brought("repl"), {"n1": [1, 2, 3], "n2": [1, 3]})
+
+    def brought(self, model):
+        """The versions that were loaded on each node, in order."""
+        out = {}
+        for row in self.api.get(f"/environments/production/nodes")["items"]:
+            node = self.api.get(f"/environments/production/nodes/{row['name']}")
+            out[row["name"]] = [o["version"] for o in reversed(node["operations"])
+                                if o["model"] == model and o["action"] == "load"]
+        return out
+
+    def test_replace_that_fails(self):
+        """The way back leads to the last good version, also for what the replaced one brought."""
+        self.start("swap")
+        self.push("swap", intercept=4, golden=False, fail_load=True)
+        active = self.hold("swap", 2, queue="replace")
+        bad = self.ask(self.api, "swap", 4, strategy={"queue": "replace"})
+        self.wait_phase(active, "superseded")
+        self.wait_phase(bad["id"], "rolled-back")
+        self.wait_for(lambda: self.versions_served("swap") == [1, 1], what="the last good version")
+        self.assertEqual(self.api.get("/environments/production/targets/swap")["live"], 1)
+
+    def test_replace_with_approvals(self):
+        """What people have to agree to first does not leave nodes in the middle."""
+        self.start("calm")
+        active = self.hold("calm", 2, queue="replace")
+        newer = self.ask(self.deployer, "calm", 3, strategy={"queue": "replace", "approvals": 1})
+        self.wait_phase(active, "rolled-back")
+        self.command(newer["id"], "abort")
+        self.wait_phase(newer["id"], "cancelled")
+
+    def test_replace_that_never_begins(self):
+        """What the replaced one brought goes when its successor is taken out, also with nothing live."""
+        self.push("never", intercept=1)
+        self.push("never", intercept=2)
+        active = self.hold("never", 1, queue="replace")
+        freeze = self.approver.expect(201, "POST", "/freezes", {"environment": "production", "model": "never",
+                                                                "reason": "sale"}).json
+        self.wait_phase(active, "paused")
+        newer = self.ask(self.api, "never", 2, strategy={"queue": "replace"})
+        self.wait_phase(active, "superseded")
+        self.waits_for(newer["id"], "freeze")
+        self.assertIn(1, self.versions_served("never"))
+        self.command(newer["id"], "abort")
+        self.wait_phase(newer["id"], "cancelled")
+        self.wait_for(lambda: 1 not in self.versions_served("never"), what="what was left to go")
+        self.approver.delete(f"/freezes/{freeze['id']}?reason=over")
+
+    def test_replace_twice(self):
+        self.start("chain", 4)
+        one = self.hold("chain", 2, queue="replace")
+        two = self.hold("chain", 3, queue="replace")
+        self.wait_phase(one, "superseded")
+        self.command(two, "abort")
+        self.wait_phase(two, "rolled-back")
+        self.wait_for(lambda: self.versions_served("chain") == [1, 1], what="the last good version")
 
     def test_hotfix(self):
         self.start("hot", 5)
@@ -361,6 +420,11 @@ class BudgetTest(TargetCase):
         self.assertEqual(seen["phase"], "queued")
         for one in failed:
             self.assertIn(one, seen["waiting"])
+        lift = {"verb": "resume", "pauses": ["failure-budget"]}
+        refused = self.deployer.expect(403, "POST", f"/rollouts/{waiting['id']}/commands", lift).json
+        self.assertIn("approver", refused["detail"])
+        self.deployer.expect(202, "POST", f"/rollouts/{waiting['id']}/commands", {"verb": "resume", "pauses": ["gate"]})
+        self.assertIn("override " + waiting["id"] + " budget", self.rollout(waiting["id"])["unblock"])
         self.approver.post(f"/rollouts/{waiting['id']}/overrides", {"override": ["budget"], "reason": "unrelated"})
         self.wait_phase(waiting["id"], "succeeded")
         self.api.post("/rollouts", {"model": "fine", "environment": "production", "kind": "rollback"})
@@ -396,6 +460,37 @@ class ApprovalTest(TargetCase):
         self.assertIn(made["id"], self.server.cli("approval", "list").stdout)
         self.server.cli("approval", "reject", made["id"], "--reason", "not reviewed")
         self.assertIn("not reviewed", self.wait_phase(made["id"], "cancelled")["outcome"])
+
+    def person(self, name, role):
+        """The session of a user of her own."""
+        secret = "correct horse battery"
+        self.api.post("/users", {"name": name, "role": role, "password": secret})
+        browser = Browser(self.server.anonymous, self.server.port)
+        self.assertEqual(browser.login(user=name, password=secret).status, 200)
+        return browser
+
+    def token_by(self, browser, role, name):
+        answer = browser.change("POST", "/tokens", {"name": name, "role": role})
+        self.assertEqual(answer.status, 201, answer)
+        return self.api.as_token(answer.json["token"])
+
+    def test_tokens_of_one_person(self):
+        """Whoever makes tokens for herself stays one person."""
+        self.push("solo", intercept=1)
+        olga = self.person("olga", "admin")
+        mine = [self.token_by(olga, "approver", f"olga-{i}") for i in range(2)]
+        chain = self.token_by(self.person("pia", "admin"), "admin", "pia-admin")
+        chained = chain.new_token("approver", "pia-approver")
+        made = self.ask(mine[0], "solo", 1)
+        self.waits_for(made["id"], "approvals")
+        self.assertIn("another person", self.approve(mine[1], made["id"], 403)["detail"])
+        item = next(i for i in mine[1].get("/approvals?model=solo")["items"])
+        self.assertFalse(item["may_approve"])
+        self.approve(chained, made["id"])
+        self.assertIn("1 of 2", self.approve(chain, made["id"], 409)["detail"])
+        self.assertEqual(self.rollout(made["id"])["phase"], "queued")
+        self.approve(self.second, made["id"])
+        self.wait_phase(made["id"], "succeeded")
 
     def test_rollback_needs_nobody(self):
         self.push("free", intercept=1)
@@ -586,11 +681,25 @@ class WaveTest(TargetCase):
     def setUpClass(cls):
         super().setUpClass()
         cls.api.post("/environments", {"name": "staging", "policy": FAST})
-        node = fleetcase.Node("s1")
+        node = cls.staged = fleetcase.Node("s1")
         cls.addClassCleanup(node.remove)
         node.start()
         cls.api.post("/environments/staging/nodes", {"name": "s1", "driver": "v2", "admin_url": node.url,
                                                      "delivery": "path", "root": str(node.root)})
+
+    def test_soak_of_an_adopted_version(self):
+        files = fleetcase.linear_files(1)
+        self.assertEqual(self.api.upload("kept", files)["version"], 1)
+        self.push("kept", intercept=2)
+        made = self.ask(self.api, "kept", 1)
+        self.waits_for(made["id"], "has to be live in staging for 2s")
+        self.staged.place(files, "kept", 1)
+        self.api.post("/environments/staging/nodes/s1/adopt", {"model": "kept", "version": "1"})
+        self.wait_phase(made["id"], "succeeded")
+        after = self.api.post("/rollouts", {"model": "kept", "version": "2", "environment": "staging"})
+        self.wait_phase(after["id"], "succeeded")
+        self.go("kept", 2)
+        self.go("kept", 1)  # it counts for good, also when another one is live there by now
 
     def test_soak(self):
         self.push("wave", intercept=1)

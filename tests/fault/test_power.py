@@ -161,8 +161,24 @@ class PowerTest(unittest.TestCase):
         finally:
             client.close()
         test_kill.check_database(self.server)
-        harness.wait_until(lambda: test_kill.history_is_level(self.server), 30, "a level history")
-        test_kill.check_history(self.server)
+        try:
+            harness.wait_until(lambda: test_kill.history_is_level(self.server), 30, "a level history")
+            test_kill.check_history(self.server)
+        except AssertionError as fault:
+            raise AssertionError(f"seed {self.seed}, failure {number}: {fault}\n" + self.where_history_is()) from fault
+
+    def where_history_is(self):
+        """What tells why the history is not level with the journal."""
+        head = test_kill.git(self.server, "rev-parse", "refs/heads/main")
+        folder = self.server.data / "history.git"
+        names = {str(path.relative_to(folder)): path.stat().st_size for path in sorted(folder.rglob("*"))
+                 if path.is_file()}
+        db = test_kill.database(self.server)
+        rows = [db.execute(sql).fetchall() for sql in (
+            "SELECT min(seq), max(seq), count(*) FROM journal", "SELECT min(seq), max(seq), count(*) FROM commits",
+            "SELECT seq, commit_id FROM commits ORDER BY seq DESC LIMIT 3")]
+        db.close()
+        return f"main {head.stdout}{head.stderr}{rows}\n{names}\n{self.server.log()[-3000:]}"
 
     def test_only_synced_bytes_survive(self):
         self.n_old = self.n_lost = 0

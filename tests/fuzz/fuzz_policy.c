@@ -13,7 +13,8 @@ static void write_policy(const struct policy *p, struct buf *out)
 {
     struct err e;
     buf_init(out, POLICY_MAX_BYTES);
-    if (policy_write(p, out, &e) != ERR_OK)
+    json_t *j CLEANUP(json_decref_ptr) = policy_json(p);
+    if (json_canonical(j, out, &e) != ERR_OK)
         abort();
 }
 

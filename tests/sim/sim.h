@@ -12,12 +12,16 @@
 
 #include "controller.h"
 #include "db_rollout.h"
+#include "fleet_nodes.h"
 #include "store.h"
 
 #define SIM_MAX_NODES 6
 #define SIM_MAX_MODELS 2
 #define SIM_MAX_VERSIONS 6 /* numbers 1..5 */
 #define SIM_MAX_JOBS 160
+#define SIM_LEASE_MS 10000
+/* After this long a dead node must be known to be dead: three looks and what may be in between. */
+#define SIM_KNOWN_DEAD_MS 120000
 
 /* What a version is like. */
 enum quality {
@@ -45,6 +49,11 @@ struct sim_node {
     int64_t node_id;
     char name[16];
     bool is_up, is_deleted;
+    bool has_lease; /* it entered itself: if it is silent for too long, it is deleted for a while */
+    int64_t renewed_ms;
+    enum node_cordon cordon;
+    int64_t cordoned_ms;
+    bool was_emptied; /* by order, perhaps half: its files may be away while it still serves */
     int64_t dead_since_ms;
     int64_t restart_ms; /* 0: none planned */
     struct sim_slot slots[SIM_MAX_MODELS];
@@ -56,6 +65,12 @@ struct sim_node {
     bool was_told[SIM_MAX_MODELS];
     int n_in_flight;
 };
+/* What must not move because the controller starts again. */
+struct sim_clocks {
+    enum rollout_phase phase;
+    int step, n_done;
+    int64_t command_seq, step_deadline_ms, bake_since_ms;
+};
 struct sim_model {
     int64_t model_id, target_id;
     char name[16], serve_as[16];
@@ -65,12 +80,20 @@ struct sim_model {
     char rollout[32]; /* the active one, "" */
     int n_rollouts;
     int64_t noted_revision; /* of the active rollout's status */
-    int n_commands;         /* in the active rollout */
-    unsigned given;         /* nodes that got the new version in it */
-    bool is_rollback;       /* of kind rollback */
-    bool is_halted;         /* the last one was halted: nobody tidies up */
-    struct policy policy;   /* of the active rollout */
-    int64_t next_ms;        /* next rollout is submitted */
+    char *noted_text;       /* that status, until it was read */
+    int64_t generation;     /* of the target */
+    bool was_restarted;     /* the controller, since the status was written: then it was so */
+    struct sim_clocks clocks;
+    int n_commands;     /* in the active rollout */
+    unsigned given;     /* nodes that got the new version in it */
+    unsigned touched;   /* the same, also if they went back since */
+    char overrides[64]; /* what it passes over */
+    bool is_in_set;
+    int64_t n_served_new; /* requests to its new version */
+    bool is_rollback;     /* of kind rollback */
+    bool is_halted;       /* the last one was halted: nobody tidies up */
+    struct policy policy; /* of the active rollout */
+    int64_t next_ms;      /* next rollout is submitted */
 };
 
 /* HAProxy before the nodes, with one backend per model. */
@@ -87,7 +110,10 @@ struct sim_job {
     char key[JOB_KEY_BYTES];
     enum job_kind kind;
     char url[256], method[8];
+    char sent[64]; /* the body, if it is short */
     int node, model;
+    int64_t node_id; /* of the node when it began */
+    int64_t began_ms;
     int64_t number, keep;
     int64_t effect_ms, end_ms; /* effect_ms 0: happened */
     enum sim_fate fate;
@@ -99,12 +125,41 @@ struct sim_job {
     struct err error;
 };
 
+/* What a world has beyond crashes and losses; each is drawn for itself. */
+enum sim_way {
+    WAY_JUMPS,     /* the clock that mreg reads is set, forward and backward */
+    WAY_FREEZES,   /* freeze windows and stop-the-line */
+    WAY_CORDONS,   /* nodes are taken out of service */
+    WAY_QUEUE,     /* rollouts are submitted while another one is active; hotfixes */
+    WAY_APPROVALS, /* people have to agree */
+    WAY_LEASES,    /* some nodes enter themselves, and are gone when they are silent */
+    WAY_SETS,      /* rollouts of both models together */
+    WAY_BAD_PAGES, /* metrics do not come, or are something else, now and then */
+    WAY_COUNT
+};
+
+/* A rollout that ended stays so. */
+#define SIM_MAX_ENDED 40
+struct sim_ended {
+    char id[32];
+    enum rollout_phase phase;
+};
+
 struct sim {
     uint64_t seed, random;
-    _Atomic int64_t now_ms;
+    uint64_t digest;         /* of everything that happened */
+    _Atomic int64_t now_ms;  /* the true time */
+    _Atomic int64_t skew_ms; /* what the clocks of mreg show more */
+    bool ways[WAY_COUNT];
+    int64_t jumped_ms; /* they were set last */
+    bool is_stopped;   /* stop-the-line */
+    int64_t stopped_ms;
+    struct sim_ended ended[SIM_MAX_ENDED];
+    int n_ended;
+    int64_t restarted_ms; /* the controller began */
     bool is_woken;
     struct sim_node nodes[SIM_MAX_NODES];
-    int n_nodes;
+    int n_nodes, n_entered;
     struct sim_model models[SIM_MAX_MODELS];
     int n_models;
     struct sim_router router;
@@ -116,6 +171,7 @@ struct sim {
     struct sim_job jobs[SIM_MAX_JOBS];
     struct store *store;
     struct blobs *blobs;
+    char dir[64]; /* of blobs */
     struct io io;
     struct controller *controller;
     int64_t n_writes; /* of the store, when it was looked into last */
@@ -133,6 +189,10 @@ void sim_fail(struct sim *s, const char *fmt, ...) PRINTF_LIKE(2, 3) NORETURN;
 /* Says what happens, when is_loud. */
 void sim_say(struct sim *s, const char *fmt, ...) PRINTF_LIKE(2, 3);
 bool sim_has_faults(const struct sim *s);
+/* The time that mreg sees. */
+int64_t sim_wall(const struct sim *s);
+/* Its clock was set not long ago: what was seen before may look new, and waits end early. */
+bool sim_clock_is_odd(const struct sim *s);
 void sim_io_init(struct sim *s);
 /* Forgets what the dead controller waits for: file jobs may or may not have happened. */
 void sim_forget_jobs(struct sim *s);
@@ -155,32 +215,70 @@ void sim_router_check(struct sim *s, const struct sim_job *job, int model);
 bool sim_router_is_quiet(const struct sim *s, int model, char why[200]);
 
 /* --- sim_store.c: facts that the rest of mreg would write --- */
-void sim_store_open(struct sim *s, const char *dir);
-void sim_store_close(struct sim *s);
+void sim_store_open(struct sim *s);
+/* Has threads, so it is for the process of one seed. */
+void sim_blobs_open(struct sim *s);
 void sim_setup(struct sim *s);
 /* The fleet changes: a node comes or goes. */
 void sim_add_node(struct sim *s);
 void sim_delete_node(struct sim *s, struct sim_node *n);
-bool sim_submit(struct sim *s, struct sim_model *m, int64_t to, const struct policy *policy);
-void sim_command(struct sim *s, struct sim_model *m, enum command_verb verb, int64_t step);
 /* Status of the active or last rollout from the database; false if there is none. Caller clears a.
  */
 bool sim_status(struct sim *s, const char *id, struct arena *a, struct rollout_status *out);
+enum rollout_phase sim_phase(struct sim *s, const char *id);
 void sim_refresh(struct sim *s, struct sim_model *m);
+
+/* A node enters itself again; or is gone, as far as mreg knows. */
+void sim_enter_node(struct sim *s, struct sim_node *n);
+void sim_forget_node(struct sim *s, struct sim_node *n);
+/* Runs of the rules that are refused for an expected reason are fine, others end the run. */
+bool sim_is_fine(struct sim *s, int rc, const struct err *e);
+
+/* --- sim_people.c: what people ask for, by the rules that the API uses --- */
+struct sim_wish {
+    int64_t to;
+    bool is_rollback, is_hotfix;
+    const char *overrides; /* or NULL */
+    const struct policy *policy;
+};
+void sim_submit(struct sim *s, struct sim_model *m, const struct sim_wish *wish);
+void sim_submit_set(struct sim *s, const struct sim_wish *wishes);
+void sim_command(struct sim *s, struct sim_model *m, enum command_verb verb, int64_t step);
+/* Freezes, cordons, approvals, leases: a little at a time. */
+void sim_people(struct sim *s);
+/* After the faults: nothing holds anything any more. */
+void sim_tidy_up(struct sim *s);
+/* Rollouts that wait for their turn. */
+int sim_n_waiting(struct sim *s, const struct sim_model *m);
 
 /* --- sim_check.c --- */
 void sim_check_submit(struct sim *s, const struct job *job, const struct sim_job *mine);
 void sim_check_answer(struct sim *s, const struct sim_job *job);
+/* A rollout has just become active. */
+void sim_check_begun(struct sim *s, struct sim_model *m, int64_t generation);
+/* The controller ends: what is stored now has to hold afterwards. */
+void sim_note_restart(struct sim *s);
+/* Takes in what the stored statuses say of nodes. */
+void sim_read_noted(struct sim *s);
+bool sim_is_known_dead(struct sim *s, const struct sim_node *n);
+
+/* --- sim_check_end.c --- */
 /* A rollout has just ended so. */
 void sim_check_ended(struct sim *s, const struct sim_model *m, enum rollout_phase phase);
 void sim_check_end(struct sim *s);
+/* Now and then: who is gone for long is known to be gone. */
+void sim_check_dead(struct sim *s);
 /* After each round: which nodes the active rollout of a model says it disturbs. */
 void sim_note_disturbed(struct sim *s, int model);
 /* True if nothing is left to be done. */
 bool sim_is_quiet(struct sim *s, char why[200]);
 
 /* --- sim_run.c --- */
-/* Runs one seed; false with s->failure set if a check failed. */
-bool sim_run(struct sim *s, uint64_t seed, const char *dir);
+/* Makes the empty database, with a folder for blobs; s is zero. False with s->failure set. */
+bool sim_open(struct sim *s, const char *dir);
+void sim_close(struct sim *s);
+/* Runs one seed, once after sim_open: whoever wants more forks before each. False with s->failure
+ * set if a check failed. */
+bool sim_run(struct sim *s, uint64_t seed);
 
 #endif

@@ -160,6 +160,7 @@ void bench_obey(struct bench *b, const struct plan_action *act)
                              .text = is_bad ? "broken" : ""};
     if (act->action == OP_SWITCH) {
         b->n_switches++;
+        b->n_switches_back += act->number == b->record.from;
         if (act->number == b->record.to)
             b->given |= 1U << act->node;
     }

@@ -36,8 +36,9 @@ struct bench {
     struct view_limits limits;
     struct gate_result verdicts[POLICY_MAX_GATES]; /* of the judged kinds */
     int n_switches, n_removes, n_new_loads;
-    int most_out;   /* most nodes that were disturbed at a time */
-    unsigned given; /* nodes that got the new version */
+    int n_switches_back; /* to the version that it comes from */
+    int most_out;        /* most nodes that were disturbed at a time */
+    unsigned given;      /* nodes that got the new version */
     char message[ROLLOUT_TEXT_BYTES];
     int64_t wake_ms; /* of the last plan */
 };

@@ -1,17 +1,29 @@
 /*
- * What must hold: on every job that the controller submits, at the end of every rollout, and when
- * the world has come to rest. The simulation keeps books of its own for this.
+ * What must hold whenever the controller begins something. The simulation keeps books of its own
+ * for this. The invariants of a rollout, and where they are looked after:
+ *  1 unavailable nodes stay within the limit, on the way back too      check_limit
+ *  2 one active rollout per target                                     find_active (sim_store.c)
+ *  3 nothing is done without a durable intent                          check_intent
+ *  4 no gate passes without its evidence                               check_evidence (end)
+ *  5 no rollout leaves a terminal phase                                check_ends (end)
+ *  6 after an abort was taken in, no node gets the new version         check_aborted
+ *  7 a version in quarantine is not loaded without an override         check_quarantine
+ *  8 no node is changed while requests go to it                        sim_router_check
+ *  9 deadlines do not move because of a restart                        check_clocks (sim_noted.c)
+ * 10 nothing acts for a generation that the target does not have       check_generation
+ * 11 the journal tells the same as the tables                          check_ends, check_history
+ * (end) (end): sim_check_end.c, which also looks at rollouts that ended and at the world at rest.
  */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "journal.h"
+#include "fleet_rollout.h"
 #include "sim.h"
 
 #define BIT(number) (1U << (unsigned)(number))
-/* After this long a dead node must be known to be dead: three looks and what may be in between. */
-#define KNOWN_DEAD_MS 120000
+/* What a person stops holds from the next round on, but files may be on their way. */
+#define HELD_MS 30000
 
 static bool is_busy(const struct sim *s, const struct sim_node *n)
 {
@@ -28,7 +40,7 @@ static int count_known_dead(const struct sim *s, const struct sim_node *but)
     for (int i = 0; i < s->n_nodes; i++) {
         const struct sim_node *one = &s->nodes[i];
         n += one != but && !one->is_up && !one->is_deleted &&
-             s->now_ms - one->dead_since_ms > KNOWN_DEAD_MS;
+             s->now_ms - one->dead_since_ms > SIM_KNOWN_DEAD_MS;
     }
     return n;
 }
@@ -71,6 +83,7 @@ static void check_intent(struct sim *s, const char *key)
 struct stored {
     enum rollout_phase phase;
     int n_nodes; /* of the present step, cumulative */
+    int64_t command_seq;
 };
 
 static void read_stored(struct sim *s, const char *lane, struct stored *out)
@@ -79,51 +92,85 @@ static void read_stored(struct sim *s, const char *lane, struct stored *out)
     struct rollout_status status;
     sim_status(s, lane, &a, &status);
     out->phase = status.phase;
+    out->command_seq = status.command_seq;
     out->n_nodes = status.step > 0 ? status.steps[status.step - 1].n_nodes : 0;
-}
-
-static int64_t revision_of(struct sim *s, const char *id)
-{
-    struct err e;
-    struct reader r CLEANUP(reader_end) = {0};
-    int64_t revision = 0;
-    if (reader_begin(s->store, &r, &e) != ERR_OK ||
-        db_int(r.db, &revision, NULL, &e,
-               "SELECT revision FROM rollout_status WHERE rollout_id = ?1", "t", id) != ERR_OK)
-        return -1;
-    return revision;
-}
-
-void sim_note_disturbed(struct sim *s, int model)
-{
-    struct sim_model *m = &s->models[model];
-    int64_t revision = m->rollout[0] != '\0' ? revision_of(s, m->rollout) : 0;
-    if (revision == m->noted_revision)
-        return;
-    m->noted_revision = revision;
-    struct arena a CLEANUP(arena_clear) = {0};
-    struct rollout_status status;
-    for (int i = 0; i < s->n_nodes; i++)
-        s->nodes[i].was_disturbed[model] = false;
-    if (s->models[model].rollout[0] == '\0')
-        return;
-    sim_status(s, s->models[model].rollout, &a, &status);
-    for (int k = 0; k < status.n_nodes; k++) {
-        for (int i = 0; i < s->n_nodes; i++) {
-            struct sim_node *n = &s->nodes[i];
-            if (n->node_id != status.nodes[k].node_id)
-                continue;
-            n->was_disturbed[model] = move_disturbs(&status.nodes[k].move);
-            /* Given up, and left to the repairs. */
-            if (status.nodes[k].is_back)
-                n->is_busy_for[model] = false;
-        }
-    }
 }
 
 static bool goes_back(enum rollout_phase p)
 {
     return p == ROLLOUT_ROLLING_BACK || p == ROLLOUT_ROLLBACK_STUCK;
+}
+
+/* The first number of the query, in which ?1 is the text and ?2 the number; -1: no row. */
+static int64_t ask_number(struct sim *s, const char *sql, const char *text, int64_t number)
+{
+    struct err e;
+    struct reader r CLEANUP(reader_end) = {0};
+    int64_t out = -1;
+    if (reader_begin(s->store, &r, &e) != ERR_OK ||
+        db_int(r.db, &out, NULL, &e, sql, "ti", text, number) != ERR_OK)
+        sim_fail(s, "%s", e.message);
+    return out;
+}
+
+/* Invariant: after an abort was taken in, no node gets the new version. */
+static void check_aborted(struct sim *s, const struct sim_model *m, const struct stored *st)
+{
+    int64_t seq = ask_number(s,
+                             "SELECT COALESCE(MIN(command_seq), 0) FROM rollout_commands"
+                             " WHERE rollout_id = ?1 AND COALESCE(expected_step, 0) = ?2"
+                             " AND verb IN ('abort', 'reject', 'halt')",
+                             m->rollout, 0);
+    if (seq > 0 && seq <= st->command_seq)
+        sim_fail(s, "%s: a node gets the new version after an abort", m->rollout);
+}
+
+/* Invariant: a version in quarantine is not loaded without an override. */
+static void check_quarantine(struct sim *s, const struct sim_model *m)
+{
+    int64_t n = ask_number(s,
+                           "SELECT COUNT(*) FROM quarantine q JOIN targets t"
+                           " ON t.target_id = q.target_id JOIN models m ON m.model_id = t.model_id"
+                           " WHERE m.name = ?1 AND q.number = ?2",
+                           m->name, m->to);
+    if (n > 0 && !rollout_overrides(m->overrides, "quarantine"))
+        sim_fail(s, "%s: version %" PRId64 " is in quarantine, and a node gets it", m->rollout,
+                 m->to);
+}
+
+/* Nothing new is begun while the line is stopped, nor on a node that is out of service. Whoever
+ * began before that goes on. */
+static void check_held(struct sim *s, const struct sim_model *m, const struct sim_node *n)
+{
+    bool passes = rollout_overrides(m->overrides, "stop");
+    if (s->is_stopped && s->now_ms > s->stopped_ms + HELD_MS && !passes)
+        sim_fail(s, "%s: node %s gets the new version while the line is stopped", m->rollout,
+                 n->name);
+    if (n->cordon != NODE_UNCORDON && s->now_ms > n->cordoned_ms + HELD_MS)
+        sim_fail(s, "%s: node %s gets the new version, but is out of service", m->rollout, n->name);
+}
+
+/* Invariant: nothing acts for a generation that the target does not have, and it only rises. */
+static void check_generation(struct sim *s, const char *key)
+{
+    long long target_id = 0;
+    long long generation = 0;
+    if (sscanf(key, "t%lld/g%lld/", &target_id, &generation) != 2)
+        sim_fail(s, "%s has no generation", key);
+    int64_t now = ask_number(s, "SELECT generation FROM targets WHERE target_id = ?2 AND ?1 <> ''",
+                             "-", target_id);
+    if (generation > now)
+        sim_fail(s, "%s acts, but the target is at generation %" PRId64, key, now);
+}
+
+void sim_check_begun(struct sim *s, struct sim_model *m, int64_t generation)
+{
+    int64_t now = ask_number(s, "SELECT generation FROM targets WHERE target_id = ?2 AND ?1 <> ''",
+                             "-", m->target_id);
+    if (generation > now || now < m->generation)
+        sim_fail(s, "%s is of generation %" PRId64 ", the target of %" PRId64 " after %" PRId64,
+                 m->rollout, generation, now, m->generation);
+    m->generation = now;
 }
 
 static void check_forward(struct sim *s, struct sim_model *m, int node, const struct stored *st)
@@ -132,14 +179,19 @@ static void check_forward(struct sim *s, struct sim_model *m, int node, const st
     if (st->phase != ROLLOUT_RUNNING && !(st->phase == ROLLOUT_PAUSED && is_member))
         sim_fail(s, "%s: node %s gets the new version in phase %s", m->rollout, s->nodes[node].name,
                  rollout_phase_name(st->phase));
+    check_aborted(s, m, st);
+    check_quarantine(s, m);
+    if (!is_member && st->phase == ROLLOUT_RUNNING)
+        check_held(s, m, &s->nodes[node]);
     m->given |= BIT(node);
+    m->touched |= BIT(node);
     int n = __builtin_popcount(m->given);
     if (n > st->n_nodes)
         sim_fail(s, "%s: %d nodes have the new version, the step allows %d", m->rollout, n,
                  st->n_nodes);
 }
 
-static bool is_known_dead(struct sim *s, const struct sim_node *n)
+bool sim_is_known_dead(struct sim *s, const struct sim_node *n)
 {
     struct err e;
     struct arena a CLEANUP(arena_clear) = {0};
@@ -158,7 +210,7 @@ static int count_busy(struct sim *s, const struct sim_node *but)
     int n = 0;
     for (int i = 0; i < s->n_nodes; i++) {
         const struct sim_node *one = &s->nodes[i];
-        n += one != but && one->is_up && is_busy(s, one) && !is_known_dead(s, one);
+        n += one != but && one->is_up && is_busy(s, one) && !sim_is_known_dead(s, one);
     }
     return n;
 }
@@ -170,21 +222,27 @@ static void check_limit(struct sim *s, const struct sim_model *m, int model, int
 {
     struct sim_node *n = &s->nodes[node];
     bool is_empty = n->was_told[model] && n->told_ready[model] == 0 &&
-                    (m->from != 0 || (n->slots[model].started & BIT(m->to)) != 0);
+                    (m->from != 0 || (n->slots[model].started & BIT(m->to)) != 0 ||
+                     (!is_forward && n->slots[model].started != 0));
     bool is_idle_empty = !is_rollout && n->told_ready[model] == 0;
+    /* A node that is emptied by order is not wanted. */
+    is_idle_empty = is_idle_empty || (!is_rollout && n->cordon == NODE_UNLOAD);
     if (is_empty || is_idle_empty || is_busy(s, n) || !n->is_up || n->was_disturbed[model])
         return;
     if (is_rollout && m->policy.strategy == STRATEGY_ALL_AT_ONCE)
         return;
     /* The files of a node that does not answer are put right at once. */
-    if (is_rollout && !is_forward && is_known_dead(s, n))
+    if (is_rollout && !is_forward && sim_is_known_dead(s, n))
         return;
     int64_t limit = is_rollout ? m->policy.max_unavailable.n_nodes : 1;
-    int count = count_busy(s, n) + (is_forward ? count_known_dead(s, n) : 0);
+    /* Nodes that are down do not keep the others from going back. */
+    bool counts_dead = is_forward && !m->is_rollback;
+    int count = count_busy(s, n) + (counts_dead ? count_known_dead(s, n) : 0);
     for (int i = 0; i < s->n_nodes && count >= limit; i++)
-        sim_say(s, "node %s: up %d, busy %d %d, known dead %d", s->nodes[i].name, s->nodes[i].is_up,
+        sim_say(s, "node %s: ready %x, told %x, up %d, busy %d %d, known dead %d", s->nodes[i].name,
+                s->nodes[i].slots[model].ready, s->nodes[i].told_ready[model], s->nodes[i].is_up,
                 s->nodes[i].is_busy_for[0], s->nodes[i].is_busy_for[1],
-                is_known_dead(s, &s->nodes[i]));
+                sim_is_known_dead(s, &s->nodes[i]));
     if (count >= limit)
         sim_fail(s, "node %s is disturbed while %d others are unavailable, limit %" PRId64, n->name,
                  count, limit);
@@ -192,6 +250,7 @@ static void check_limit(struct sim *s, const struct sim_model *m, int model, int
 
 static void check_switch(struct sim *s, const struct sim_job *j, const char *lane)
 {
+    sim_read_noted(s);
     struct sim_model *m = &s->models[j->model];
     struct sim_node *n = &s->nodes[j->node];
     bool is_rollout = is_rollout_lane(lane);
@@ -204,9 +263,13 @@ static void check_switch(struct sim *s, const struct sim_job *j, const char *lan
     else if (is_rollout && j->keep != m->from)
         sim_fail(s, "%s: node %s gets version %" PRId64 ", which is neither old nor new", lane,
                  n->name, j->keep);
-    if (!is_rollout && j->keep != m->live)
+    bool is_emptied = n->cordon == NODE_UNLOAD && j->keep == 0;
+    if (!is_rollout && j->keep != m->live && !is_emptied)
         sim_fail(s, "a repair brings %" PRId64 " to %s, live is %" PRId64, j->keep, n->name,
                  m->live);
+    if (is_rollout && !is_forward && m->is_rollback && m->n_commands == 0 &&
+        (m->given & BIT(j->node)) != 0)
+        sim_fail(s, "%s: a way back returns to where it came from on %s", lane, n->name);
     if (is_rollout && !is_forward)
         m->given &= ~BIT(j->node);
     bool was_staged = (n->slots[j->model].staged_ever & BIT(j->keep)) != 0;
@@ -276,9 +339,11 @@ void sim_check_submit(struct sim *s, const struct job *job, const struct sim_job
         return;
     }
     struct sim_node *n = &s->nodes[mine->node];
+    /* What ran when the clock was set may be given up before it ends. */
     for (int i = 0; i < SIM_MAX_JOBS && !is_scrape(mine); i++) {
         const struct sim_job *o = &s->jobs[i];
-        bool is_other = o->is_there && o != mine && !o->is_forgotten && !is_scrape(o);
+        bool is_other = o->is_there && o != mine && !o->is_forgotten && !is_scrape(o) &&
+                        o->node_id == mine->node_id && o->began_ms > s->jumped_ms;
         if (is_other && o->node == mine->node)
             sim_fail(s, "%s begins on %s while %s runs there", job->key, n->name, o->key);
     }
@@ -291,6 +356,7 @@ void sim_check_submit(struct sim *s, const struct job *job, const struct sim_job
                                       : "remove",
             mine->number, mine->keep, mine->url);
     check_intent(s, job->key);
+    check_generation(s, job->key);
     int model = model_of_key(s, job->key);
     if (model < 0)
         sim_fail(s, "%s is of no target", job->key);
@@ -332,129 +398,4 @@ void sim_check_answer(struct sim *s, const struct sim_job *j)
     bool is_gone = n->switched_to[j->model] == 0 && n->told_ready[j->model] == 0;
     if (is_there || is_gone)
         n->is_busy_for[j->model] = false;
-}
-
-static bool has_gate(const struct policy *p, enum gate_kind kind)
-{
-    for (int i = 0; i < p->n_gates; i++) {
-        if (p->gates[i].kind == kind)
-            return true;
-    }
-    return false;
-}
-
-/* Nodes that are gone are left to the repairs: nobody works on them any more. */
-static void let_go(struct sim *s, const struct sim_model *m)
-{
-    for (int i = 0; i < s->n_nodes; i++) {
-        if (!s->nodes[i].is_up || is_known_dead(s, &s->nodes[i]))
-            s->nodes[i].is_busy_for[m - s->models] = false;
-    }
-}
-
-void sim_check_ended(struct sim *s, const struct sim_model *m, enum rollout_phase phase)
-{
-    enum quality q = m->quality[m->to];
-    let_go(s, m);
-    if (phase == ROLLOUT_SUCCEEDED && m->live != m->to)
-        sim_fail(s, "%s succeeded, but live is %" PRId64, m->rollout, m->live);
-    if (phase != ROLLOUT_SUCCEEDED) {
-        if (m->live != m->from)
-            sim_fail(s, "%s did not succeed, but live moved to %" PRId64, m->rollout, m->live);
-        return;
-    }
-    if (q == QUALITY_NO_LOAD || q == QUALITY_SILENT)
-        sim_fail(s, "%s brought a version live that cannot be loaded", m->rollout);
-    if (q == QUALITY_WRONG && has_gate(&m->policy, GATE_GOLDEN))
-        sim_fail(s, "%s brought a version live that answers wrongly", m->rollout);
-    bool is_judged = m->n_commands == 0 && s->has_metrics && m->policy.bake_ms >= 5000 &&
-                     m->policy.strategy != STRATEGY_CANARY && m->policy.on_no_data == CHOICE_PAUSE;
-    if (q == QUALITY_FAILS && has_gate(&m->policy, GATE_ERROR_RATE) && is_judged)
-        sim_fail(s, "%s brought a version live of which a third of the requests fail", m->rollout);
-    if (q == QUALITY_SLOW && has_gate(&m->policy, GATE_LATENCY) && is_judged)
-        sim_fail(s, "%s brought a slow version live", m->rollout);
-}
-
-bool sim_is_quiet(struct sim *s, char why[200])
-{
-    for (int m = 0; m < s->n_models; m++) {
-        const struct sim_model *model = &s->models[m];
-        unsigned want = model->live != 0 ? BIT(model->live) : 0;
-        if (model->rollout[0] != '\0') {
-            snprintf(why, 200, "rollout %s is active", model->rollout);
-            return false;
-        }
-        if (!model->is_halted && !sim_router_is_quiet(s, m, why))
-            return false;
-        for (int i = 0; i < s->n_nodes && !model->is_halted; i++) {
-            const struct sim_node *n = &s->nodes[i];
-            const struct sim_slot *slot = &n->slots[m];
-            if (n->is_deleted || (n->is_up && slot->ready == want && slot->visible == want))
-                continue;
-            snprintf(why, 200, "node %s (up %d) has %s ready %x, on disk %x; wanted %x", n->name,
-                     n->is_up, model->name, slot->ready, slot->visible, want);
-            return false;
-        }
-    }
-    return true;
-}
-
-static void check_alias(struct sim *s, struct db *db, const struct sim_model *m)
-{
-    struct err e;
-    int64_t number = 0;
-    int rc = db_int(db, &number, NULL, &e,
-                    "SELECT number FROM aliases WHERE model_id = ?1 AND alias = 'prod'", "i",
-                    m->model_id);
-    if (rc != ERR_OK || number != m->live)
-        sim_fail(s, "%s@prod is %" PRId64 ", live is %" PRId64, m->name, number, m->live);
-}
-
-/* The history says what the node serves. */
-static void check_history(struct sim *s, struct db *db, int node)
-{
-    struct err e;
-    struct arena a CLEANUP(arena_clear) = {0};
-    json_t *doc CLEANUP(json_decref_ptr) = NULL;
-    const char *bytes = NULL;
-    size_t n = 0;
-    int n_live = 0;
-    for (int m = 0; m < s->n_models; m++) {
-        n_live += s->models[m].live != 0;
-        if (s->models[m].is_halted)
-            return;
-    }
-    const char *path = journal_path_serving(&a, "prod", s->nodes[node].name);
-    int rc = journal_doc_at(db, path, INT64_MAX, &a, &bytes, &n, &e);
-    if (rc == ERR_NOT_FOUND && n_live == 0)
-        return;
-    if (rc != ERR_OK || json_parse(bytes, n, 8, &doc, &e) != ERR_OK)
-        sim_fail(s, "no history of %s: %s", s->nodes[node].name, e.message);
-    json_t *list = json_object_get(doc, "serving");
-    bool is_same = (int)json_array_size(list) == n_live;
-    for (size_t i = 0; i < json_array_size(list); i++) {
-        const json_t *one = json_array_get(list, i);
-        const char *model = json_string_value(json_object_get(one, "model"));
-        int64_t version = json_integer_value(json_object_get(one, "version"));
-        for (int m = 0; m < s->n_models; m++) {
-            bool is_it = strcmp(s->models[m].name, model) == 0;
-            is_same = is_same && (!is_it || version == s->models[m].live);
-        }
-    }
-    if (!is_same)
-        sim_fail(s, "the history says that %s serves %s", s->nodes[node].name, bytes);
-}
-
-void sim_check_end(struct sim *s)
-{
-    struct err e;
-    struct reader r CLEANUP(reader_end) = {0};
-    if (reader_begin(s->store, &r, &e) != ERR_OK)
-        sim_fail(s, "%s", e.message);
-    for (int m = 0; m < s->n_models; m++)
-        check_alias(s, r.db, &s->models[m]);
-    for (int i = 0; i < s->n_nodes; i++) {
-        if (!s->nodes[i].is_deleted)
-            check_history(s, r.db, i);
-    }
 }

@@ -10,28 +10,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define START_MS INT64_C(1700000000000)
 #define LOOK_EVERY_MS 4000
 #define MAX_PLANS 60
-#define BIT(number) ((uint8_t)(1U << (unsigned)(number)))
+#define LEFT 2 /* what a rollout that was replaced brought */
 
 static const char *const names[] = {"n1", "n2", "n3"};
 
-/* The bit of a version; none for 0, which means no version. */
-static uint8_t bit_or_none(int64_t number)
+uint8_t graph_bit(int64_t number)
 {
-    return (uint8_t)(number != 0 ? BIT(number) : 0U);
-}
-
-static void broken(struct graph_state *s, const char *fmt, ...) PRINTF_LIKE(2, 3);
-static void broken(struct graph_state *s, const char *fmt, ...)
-{
-    if (s->broken[0] != '\0')
-        return;
-    va_list args;
-    va_start(args, fmt);
-    vsnprintf(s->broken, sizeof s->broken, fmt, args);
-    va_end(args);
+    return (uint8_t)(number != 0 ? GRAPH_BIT(number) : 0U);
 }
 
 void graph_init(struct graph *g)
@@ -43,11 +30,11 @@ void graph_init(struct graph *g)
                                         .serve_as = "m",
                                         .target_id = 1,
                                         .from = g->from,
-                                        .to = 2,
+                                        .to = g->left != 0 ? 3 : 2,
                                         .kind = "promote",
                                         .actor = "t-1",
                                         .generation = 1,
-                                        .created_ms = START_MS};
+                                        .created_ms = GRAPH_NOW_MS};
     if (policy_read(g->policy_text, &g->policy, &e) != ERR_OK) {
         printf("%s: %s\n", g->name, e.message);
         abort();
@@ -62,14 +49,14 @@ static void see(struct graph_state *s, struct graph_node *n)
     n->seen.observed_ms = s->now_ms;
     n->seen.n_ready = 0;
     memset(n->seen.ready, 0, sizeof n->seen.ready);
-    for (int v = 1; v <= 2; v++) {
-        if ((n->ready & BIT(v)) != 0)
+    for (int v = 1; v <= 3; v++) {
+        if ((n->ready & GRAPH_BIT(v)) != 0)
             n->seen.ready[n->seen.n_ready++] = v;
     }
 }
 
 /* Its arrays are its own. */
-static void adopt(struct graph_state *s)
+void graph_adopt(struct graph_state *s)
 {
     s->status.nodes = s->nodes;
     s->status.steps = s->steps;
@@ -92,17 +79,17 @@ static void adopt(struct graph_state *s)
 void graph_begin(const struct graph *g, struct graph_state *s)
 {
     memset(s, 0, sizeof *s);
-    s->now_ms = START_MS;
-    rollout_status_init(&s->status, START_MS);
+    s->now_ms = GRAPH_NOW_MS;
+    rollout_status_init(&s->status, GRAPH_NOW_MS);
     for (int i = 0; i < g->n_nodes; i++) {
         struct graph_node *n = &s->world[i];
         n->is_up = n->is_reachable = true;
-        n->visible = n->ready = bit_or_none(g->from);
-        n->reachable_since_ms = START_MS - 60000;
+        n->visible = n->ready = graph_bit((g->left & GRAPH_BIT(i)) != 0 ? LEFT : g->from);
+        n->reachable_since_ms = GRAPH_NOW_MS - 60000;
         see(s, n);
     }
-    s->wake_ms = START_MS;
-    adopt(s);
+    s->wake_ms = GRAPH_NOW_MS;
+    graph_adopt(s);
 }
 
 bool graph_has_ended(const struct graph_state *s)
@@ -123,6 +110,7 @@ static void make_view(const struct graph *g, const struct graph_state *s, struct
                                       .name = names[i],
                                       .is_reachable = n->is_reachable,
                                       .reachable_since_ms = n->reachable_since_ms,
+                                      .left = (g->left & GRAPH_BIT(i)) != 0 ? LEFT : 0,
                                       .is_busy = n->op.state == OP_OPEN,
                                       .routed_bp = -1,
                                       .n_sessions = -1,
@@ -155,132 +143,6 @@ static void make_view(const struct graph *g, const struct graph_state *s, struct
                        .n_max_actions = 100};
 }
 
-/* --- what must hold --- */
-
-static int count_disturbed(const struct graph_state *s, int but)
-{
-    int n = 0;
-    for (int i = 0; i < s->status.n_nodes; i++) {
-        int at = (int)s->nodes[i].node_id - 1;
-        n += at != but && s->world[at].is_reachable && move_disturbs(&s->nodes[i].move);
-    }
-    return n;
-}
-
-static bool was_disturbed(const struct rollout_status *before, int node)
-{
-    for (int i = 0; i < before->n_nodes; i++) {
-        if (before->nodes[i].node_id == node + 1)
-            return move_disturbs(&before->nodes[i].move);
-    }
-    return false;
-}
-
-/* Unavailable nodes <= limit, rollback included. */
-static void check_switch(const struct graph *g, struct graph_state *s, const struct view *v, int i)
-{
-    const struct graph_node *n = &s->world[i];
-    bool is_empty = n->seen.n_ready == 0 && n->seen.observed_ms >= n->reachable_since_ms;
-    int64_t limit = policy_max_unavailable(&g->policy, g->n_nodes, false);
-    if (was_disturbed(v->status, i) || is_empty || !n->is_reachable ||
-        g->policy.strategy == STRATEGY_ALL_AT_ONCE)
-        return;
-    if (count_disturbed(s, i) >= limit)
-        broken(s, "n%d is disturbed while %d others are, limit %" PRId64, i + 1,
-               count_disturbed(s, i), limit);
-}
-
-static void check_action(const struct graph *g, struct graph_state *s, const struct view *v,
-                         const struct plan_action *act)
-{
-    const struct graph_node *n = &s->world[act->node];
-    bool gives = act->action == OP_STAGE || act->action == OP_SWITCH || act->action == OP_LOAD;
-    bool is_new = gives && act->number == 2;
-    if (n->op.state == OP_OPEN)
-        broken(s, "%s begins on n%d while %s is open", op_action_name(act->action), act->node + 1,
-               op_action_name(n->op.action));
-    if (act->attempt <= n->op.attempt)
-        broken(s, "attempt %d on n%d after %d", act->attempt, act->node + 1, n->op.attempt);
-    if (is_new && s->was_aborted)
-        broken(s, "n%d gets the new version after an abort", act->node + 1);
-    if (is_new && (s->status.phase == ROLLOUT_ROLLING_BACK || graph_has_ended(s)))
-        broken(s, "n%d gets the new version in phase %s", act->node + 1,
-               rollout_phase_name(s->status.phase));
-    if (act->action == OP_SWITCH && act->number != 0 &&
-        ((n->visible | n->hidden) & BIT(act->number)) == 0 && s->n_faults == 0)
-        broken(s, "version %" PRId64 " is shown on n%d without being there", act->number,
-               act->node + 1);
-    if (act->action == OP_SWITCH)
-        check_switch(g, s, v, act->node);
-}
-
-static bool has_judged_gate(const struct graph *g)
-{
-    for (int i = 0; i < g->policy.n_gates; i++) {
-        if (gate_is_judged(g->policy.gates[i].kind) && !g->policy.gates[i].is_report_only)
-            return true;
-    }
-    return false;
-}
-
-/* What the step before the plan and the one after it say together. */
-static void check_plan(const struct graph *g, struct graph_state *s, const struct view *v,
-                       const struct plan *plan)
-{
-    const struct rollout_status *before = v->status;
-    const struct rollout_status *after = &plan->status;
-    if (rollout_phase_is_terminal(before->phase) && plan->is_changed)
-        broken(s, "a rollout that ended changes");
-    if (!rollout_phase_may(before->phase, after->phase) && before->phase != ROLLOUT_PAUSED)
-        broken(s, "phase %s after %s", rollout_phase_name(after->phase),
-               rollout_phase_name(before->phase));
-    for (int k = 0; k < after->n_steps && k < before->n_steps; k++) {
-        bool is_new =
-            after->steps[k].verdict == VERDICT_PASS && before->steps[k].verdict != VERDICT_PASS;
-        if (is_new && has_judged_gate(g) && s->verdict != VERDICT_PASS)
-            broken(s, "step %d passes, but the verdict is %s", k + 1, verdict_name(s->verdict));
-    }
-    bool is_through = after->phase == ROLLOUT_FINALIZING && before->phase == ROLLOUT_RUNNING;
-    for (int i = 0; i < after->n_nodes && is_through; i++) {
-        const struct rollout_node *n = &after->nodes[i];
-        const struct graph_node *w = &s->world[n->node_id - 1];
-        if (n->step > 0 && !n->is_left_out && w->is_reachable && !observation_has(&w->seen, 2))
-            broken(s, "all steps are done, but n%" PRId64 " was not seen serving", n->node_id);
-    }
-    for (int i = 0; after->phase == ROLLOUT_ROLLED_BACK && i < g->n_nodes; i++) {
-        const struct graph_node *n = &s->world[i];
-        if (n->is_up && n->is_reachable && (n->visible & BIT(2)) != 0)
-            broken(s, "it is rolled back, but n%d has the new version", i + 1);
-    }
-    if (after->phase == ROLLOUT_SUCCEEDED && before->phase != ROLLOUT_SUCCEEDED) {
-        int n_new = 0;
-        for (int i = 0; i < g->n_nodes; i++)
-            n_new += (s->world[i].ready & BIT(2)) != 0;
-        bool is_any_up = false;
-        for (int i = 0; i < g->n_nodes; i++)
-            is_any_up = is_any_up || s->world[i].is_up;
-        if (n_new == 0 && is_any_up && s->n_faults == 0)
-            broken(s, "it succeeds, but no node serves the new version");
-    }
-}
-
-/* The same view gives the same plan. */
-static void check_again(struct graph_state *s, const struct view *v, struct arena *a,
-                        const struct plan *plan)
-{
-    struct plan again;
-    struct buf one CLEANUP(buf_clear);
-    struct buf other CLEANUP(buf_clear);
-    plan_rollout(v, a, &again);
-    buf_init(&one, 1 << 20);
-    buf_init(&other, 1 << 20);
-    rollout_status_write(&plan->status, &one);
-    rollout_status_write(&again.status, &other);
-    if (again.n_actions != plan->n_actions || again.wake_ms != plan->wake_ms ||
-        strcmp(buf_str(&one), buf_str(&other)) != 0)
-        broken(s, "two plans of one view differ");
-}
-
 /* --- planning --- */
 
 static void take_over(struct graph_state *s, const struct plan *plan)
@@ -301,7 +163,7 @@ static void take_over(struct graph_state *s, const struct plan *plan)
         memcpy(s->gates, from->gates, (size_t)from->n_gates * sizeof s->gates[0]);
     if (from->n_approvals > 0)
         memcpy(s->approvals, from->approvals, (size_t)from->n_approvals * sizeof s->approvals[0]);
-    adopt(s);
+    graph_adopt(s);
 }
 
 static void execute(struct graph_state *s, const struct plan_action *act)
@@ -327,9 +189,10 @@ static bool plan_once(const struct graph *g, struct graph_state *s,
     struct rollout_status before = s->status;
     make_view(g, s, &a, command, &v);
     plan_rollout(&v, &a, &plan);
-    if ((s->now_ms / 7) % 16 == 0)
-        check_again(s, &v, &a, &plan);
-    check_plan(g, s, &v, &plan);
+    static unsigned n_plans;
+    if (n_plans++ % 16 == 0)
+        graph_check_again(s, &v, &a, &plan);
+    graph_check_plan(g, s, &v, &plan);
     /* The actions are judged by what is stored before them. */
     struct rollout_status *stored = arena_alloc(&a, sizeof *stored);
     rollout_status_copy(&before, &a, stored);
@@ -337,7 +200,7 @@ static bool plan_once(const struct graph *g, struct graph_state *s,
     take_over(s, &plan);
     for (int i = 0; i < plan.n_actions; i++) {
         if (!op_is_read(plan.actions[i].action))
-            check_action(g, s, &v, &plan.actions[i]);
+            graph_check_action(g, s, &v, &plan.actions[i]);
         execute(s, &plan.actions[i]);
     }
     s->wake_ms = plan.wake_ms;
@@ -351,15 +214,15 @@ static void plan_until_quiet(const struct graph *g, struct graph_state *s,
     for (int i = 0; goes_on && i < MAX_PLANS; i++)
         goes_on = plan_once(g, s, NULL);
     if (goes_on)
-        broken(s, "it is planned again and again at the same time");
+        graph_break(s, "it is planned again and again at the same time");
 }
 
 /* --- events --- */
 
 static void take_effect(struct graph_state *s, struct graph_node *n)
 {
-    uint8_t wanted = bit_or_none(n->op_number);
-    uint8_t keep = bit_or_none(n->op_keep);
+    uint8_t wanted = graph_bit(n->op_number);
+    uint8_t keep = graph_bit(n->op_keep);
     switch (n->op.action) {
     case OP_STAGE:
         n->hidden |= (uint8_t)(wanted & ~n->visible);
@@ -386,7 +249,7 @@ static void take_effect(struct graph_state *s, struct graph_node *n)
 /* What it needs is not there. */
 static bool lacks_files(const struct graph_node *n)
 {
-    uint8_t wanted = bit_or_none(n->op_number);
+    uint8_t wanted = graph_bit(n->op_number);
     if (n->op.action == OP_SWITCH)
         return (wanted & ~(n->visible | n->hidden)) != 0;
     if (n->op.action == OP_LOAD)
@@ -421,20 +284,14 @@ static void close_op(struct graph_state *s, struct graph_node *n, enum graph_kin
         n->op.state = OP_DONE;
 }
 
-static void pass_time(const struct graph *g, struct graph_state *s)
+int64_t graph_until(const struct graph *g, const struct graph_state *s)
 {
     int64_t until_ms = s->wake_ms;
     for (int i = 0; i < g->n_nodes; i++) {
         int64_t look_ms = s->world[i].seen.looked_ms + LOOK_EVERY_MS;
         until_ms = look_ms < until_ms ? look_ms : until_ms;
     }
-    s->now_ms = until_ms > s->now_ms ? until_ms : s->now_ms + 1000;
-    for (int i = 0; i < g->n_nodes; i++) {
-        struct graph_node *n = &s->world[i];
-        /* All at once: which of them was looked at first is of no interest. */
-        if (n->op.state != OP_OPEN)
-            see(s, n);
-    }
+    return until_ms;
 }
 
 static void notice(struct graph_state *s, struct graph_node *n)
@@ -443,6 +300,22 @@ static void notice(struct graph_state *s, struct graph_node *n)
     n->reachable_since_ms = s->now_ms;
     if (n->is_up)
         see(s, n);
+}
+
+/* To the next full second: who is woken later than asked for loses at most that. */
+static void pass_time(const struct graph *g, struct graph_state *s)
+{
+    int64_t until_ms = graph_until(g, s);
+    until_ms = until_ms > s->now_ms ? until_ms : s->now_ms + 1;
+    s->now_ms = (until_ms + 999) / 1000 * 1000;
+    for (int i = 0; i < g->n_nodes; i++) {
+        struct graph_node *n = &s->world[i];
+        /* All at once: which of them was looked at first is of no interest. */
+        if (n->is_up && !n->is_reachable)
+            notice(s, n);
+        else
+            see(s, n);
+    }
 }
 
 static void restart(const struct graph *g, struct graph_state *s)
@@ -499,6 +372,13 @@ static int count_done(const struct graph_state *s)
     return n;
 }
 
+/* Once all steps are done, it is too late to reject. */
+static bool is_abort(const struct graph_state *s, enum command_verb verb)
+{
+    return verb == COMMAND_ABORT ||
+           (verb == COMMAND_REJECT && s->status.phase != ROLLOUT_FINALIZING);
+}
+
 void graph_apply(const struct graph *g, struct graph_state *s, struct graph_event e)
 {
     struct rollout_command command = {.seq = s->status.command_seq + 1,
@@ -523,7 +403,7 @@ void graph_apply(const struct graph *g, struct graph_state *s, struct graph_even
     case GRAPH_COMMAND:
         s->n_commands++;
         command.ts_ms = s->now_ms;
-        s->was_aborted = s->was_aborted || e.arg == COMMAND_ABORT || e.arg == COMMAND_REJECT;
+        s->was_aborted = s->was_aborted || is_abort(s, (enum command_verb)e.arg);
         break;
     case GRAPH_RESTART:
         restart(g, s);
@@ -537,5 +417,5 @@ void graph_apply(const struct graph *g, struct graph_state *s, struct graph_even
     bool has_moved = deadline_ms != 0 && s->status.step_deadline_ms != 0 &&
                      s->status.step_deadline_ms != deadline_ms && count_done(s) == n_done;
     if (e.kind == GRAPH_RESTART && has_moved)
-        broken(s, "a restart moved the deadline of the step");
+        graph_break(s, "a restart moved the deadline of the step");
 }

@@ -31,6 +31,8 @@ static void count_slot(struct sim *s, int model, struct sim_slot *slot, int64_t 
     if (number == 0)
         return;
     enum quality q = quality_of(s, model, number);
+    if (number == s->models[model].to && s->models[model].rollout[0] != '\0')
+        s->models[model].n_served_new += requests;
     for (int64_t i = 0; i < requests; i++) {
         bool fails =
             q == QUALITY_FAILS && (slot->counters.success + slot->counters.failure) % 3 == 0;
@@ -58,7 +60,7 @@ void sim_crash(struct sim *s, struct sim_node *n)
 {
     n->is_up = false;
     n->dead_since_ms = s->now_ms;
-    n->restart_ms = s->now_ms + 1000 + sim_random(s, 90000);
+    n->restart_ms = s->now_ms + 1000 + sim_random(s, sim_chance(s, 10) ? 600000 : 90000);
     for (int m = 0; m < s->n_models; m++) {
         n->slots[m].ready = 0;
         n->slots[m].counters = (struct sim_counters){0};
@@ -74,6 +76,9 @@ void sim_lose_disk(struct sim_node *n)
 
 void sim_start(struct sim *s, struct sim_node *n, bool loads_disk)
 {
+    /* Another machine of that name. */
+    if (n->is_deleted)
+        sim_lose_disk(n);
     for (int m = 0; m < s->n_models; m++) {
         for (int v = 1; v < SIM_MAX_VERSIONS && loads_disk; v++) {
             if ((n->slots[m].visible & BIT(v)) == 0)
@@ -147,6 +152,8 @@ static void metrics(struct sim *s, const struct sim_node *n, struct sim_job *j)
                                 (double)slot->counters.us / 1e6);
     }
     j->status = s->has_metrics ? 200 : 404;
+    if (s->ways[WAY_BAD_PAGES] && sim_has_faults(s) && sim_chance(s, 20))
+        answer(j, sim_chance(s, 50) ? 503 : 200, "<html><body>{what is this} 12\n");
 }
 
 void sim_http(struct sim *s, struct sim_job *j)
@@ -176,7 +183,8 @@ void sim_http(struct sim *s, struct sim_job *j)
     } else if (sscanf(path, "/v2/models/%31[a-z]/versions/%d/%31s", name, &number, verb) == 3) {
         j->number = number;
         bool is_ready = (n->slots[j->model].ready & BIT(number)) != 0;
-        bool is_wrong = quality_of(s, j->model, number) == QUALITY_WRONG;
+        bool is_wrong =
+            quality_of(s, j->model, number) == QUALITY_WRONG && strchr(j->sent, '2') != NULL;
         if (!is_ready)
             answer(j, 404, "{\"error\":\"Model with that version not found\"}");
         else

@@ -27,10 +27,12 @@ static void new_controller(struct sim *s)
 /* The process dies between two steps: memory and running file jobs are gone. */
 static void restart_controller(struct sim *s)
 {
+    sim_note_restart(s);
     controller_free(s->controller);
     sim_forget_jobs(s);
     new_controller(s);
     s->n_restarts++;
+    s->restarted_ms = s->now_ms;
     sim_say(s, "the controller starts again");
 }
 
@@ -39,6 +41,15 @@ static enum quality draw_quality(struct sim *s)
     if (sim_chance(s, 40))
         return QUALITY_GOOD;
     return sim_chance(s, 30) ? QUALITY_FAILS : (enum quality)sim_random(s, QUALITY_COUNT);
+}
+
+static void draw_ways(struct sim *s)
+{
+    static const int percent[WAY_COUNT] = {
+        [WAY_JUMPS] = 15,     [WAY_FREEZES] = 20, [WAY_CORDONS] = 20, [WAY_QUEUE] = 30,
+        [WAY_APPROVALS] = 15, [WAY_LEASES] = 15,  [WAY_SETS] = 20,    [WAY_BAD_PAGES] = 10};
+    for (int i = 0; i < WAY_COUNT; i++)
+        s->ways[i] = sim_chance(s, percent[i]);
 }
 
 static void draw_world(struct sim *s)
@@ -53,11 +64,13 @@ static void draw_world(struct sim *s)
     s->requests_per_s = sim_chance(s, 20) ? 0 : 5 + (int)sim_random(s, 50);
     s->has_metrics = sim_chance(s, 85);
     s->fleet_changes = sim_chance(s, 30);
+    draw_ways(s);
     s->router.is_there = sim_chance(s, 40);
     sim_router_start(s);
     for (int i = 0; i < s->n_nodes; i++) {
         snprintf(s->nodes[i].name, sizeof s->nodes[i].name, "n%d", i + 1);
         s->nodes[i].is_up = true;
+        s->nodes[i].has_lease = s->ways[WAY_LEASES] && sim_chance(s, 70);
         s->nodes[i].counted_ms = s->now_ms;
     }
     for (int m = 0; m < s->n_models; m++) {
@@ -106,41 +119,84 @@ static void draw_policy(struct sim *s, struct policy *p)
     p->step_deadline_ms = 60000 + 1000 * sim_random(s, 60);
     p->rolls_back = sim_chance(s, 85);
     p->on_no_data = sim_chance(s, 80) ? CHOICE_PAUSE : CHOICE_IGNORE;
+    if (s->ways[WAY_APPROVALS]) {
+        p->n_approvals = sim_chance(s, 50) ? 0 : 1 + (int)sim_random(s, 2);
+        p->steps[p->n_steps - 1].n_approvals = (int)sim_random(s, 2);
+    }
+    if (s->ways[WAY_QUEUE])
+        p->queue = (enum policy_queue)sim_random(s, QUEUE_COUNT);
     draw_gates(s, p);
+}
+
+static bool wants_rollout(struct sim *s, const struct sim_model *m)
+{
+    if (!sim_has_faults(s))
+        return false;
+    if (m->rollout[0] == '\0')
+        return s->now_ms >= m->next_ms && m->n_rollouts < 3;
+    return s->ways[WAY_QUEUE] && m->n_rollouts < 8 && sim_random(s, 200) == 0;
+}
+
+static void draw_wish(struct sim *s, const struct sim_model *m, struct policy *p,
+                      struct sim_wish *out)
+{
+    draw_policy(s, p);
+    *out = (struct sim_wish){.policy = p};
+    out->to = m->n_rollouts == 0 && sim_chance(s, 70) ? 1 : 1 + sim_random(s, 5);
+    out->is_rollback = m->live != 0 && sim_chance(s, 15);
+    out->is_hotfix = s->ways[WAY_QUEUE] && sim_chance(s, 15);
+    if (sim_chance(s, 30))
+        out->overrides = sim_chance(s, 50) ? "quarantine" : "freeze,stop,quarantine";
 }
 
 static void maybe_submit(struct sim *s, struct sim_model *m)
 {
-    if (m->rollout[0] != '\0' || s->now_ms < m->next_ms || m->n_rollouts >= 3 || !sim_has_faults(s))
+    static struct policy policies[SIM_MAX_MODELS];
+    struct sim_wish wishes[SIM_MAX_MODELS];
+    if (!wants_rollout(s, m))
         return;
-    int64_t to = m->n_rollouts == 0 && sim_chance(s, 70) ? 1 : 1 + sim_random(s, 5);
-    if (to == m->live)
+    draw_wish(s, m, &policies[0], &wishes[0]);
+    if (!s->ways[WAY_SETS] || s->n_models < 2 || m != &s->models[0] || sim_chance(s, 50)) {
+        m->next_ms = s->now_ms + 1000; /* if it is refused */
+        sim_submit(s, m, &wishes[0]);
         return;
-    static struct policy p;
-    draw_policy(s, &p);
-    sim_submit(s, m, to, &p);
-    controller_wake(s->controller);
+    }
+    draw_wish(s, &s->models[1], &policies[1], &wishes[1]);
+    for (int i = 0; i < s->n_models; i++) {
+        s->models[i].next_ms = s->now_ms + 1000;
+        wishes[i].is_rollback = wishes[i].is_hotfix = false;
+    }
+    sim_submit_set(s, wishes);
 }
 
 static void maybe_command(struct sim *s, struct sim_model *m)
 {
+    static const enum command_verb rare[] = {COMMAND_HALT, COMMAND_EXTEND, COMMAND_EXTEND,
+                                             COMMAND_REJECT, COMMAND_APPROVE};
     if (m->rollout[0] == '\0' || !sim_has_faults(s) || !sim_chance(s, 1))
         return;
     enum command_verb verb = (enum command_verb)sim_random(s, COMMAND_ABORT + 1);
     if (verb == COMMAND_ABORT && sim_chance(s, 50))
         verb = COMMAND_RESUME;
+    if (sim_chance(s, 20))
+        verb = rare[sim_random(s, ARRAY_LEN(rare))];
     sim_command(s, m, verb, sim_random(s, 3));
 }
 
-/* After the faults somebody looks at what is paused, now and then. */
+/* After the faults somebody looks at what is paused or goes on trying for ever, now and then. */
 static void answer_pause(struct sim *s, struct sim_model *m)
 {
     struct arena a CLEANUP(arena_clear) = {0};
     struct rollout_status status;
     if (m->rollout[0] == '\0' || sim_has_faults(s) || !sim_chance(s, 10))
         return;
+    enum rollout_phase phase = sim_phase(s, m->rollout);
+    if (phase != ROLLOUT_PAUSED && !(m->is_rollback && phase == ROLLOUT_RUNNING))
+        return;
     sim_status(s, m->rollout, &a, &status);
-    if (status.phase != ROLLOUT_PAUSED || s->now_ms < status.paused_since_ms + 10000)
+    if (m->is_rollback && status.phase == ROLLOUT_RUNNING && status.n_rollback_failures > 3)
+        sim_command(s, m, COMMAND_ABORT, 0);
+    if (status.phase != ROLLOUT_PAUSED || sim_wall(s) < status.paused_since_ms + 10000)
         return;
     static const enum command_verb verbs[] = {COMMAND_RESUME, COMMAND_PROMOTE, COMMAND_PROMOTE_FULL,
                                               COMMAND_ABORT};
@@ -193,7 +249,7 @@ static void look(struct sim *s)
 static void step(struct sim *s)
 {
     struct err e;
-    if (controller_tick(s->controller, s->now_ms + 2000, &e) != ERR_OK)
+    if (controller_tick(s->controller, sim_wall(s) + 2000, &e) != ERR_OK)
         sim_fail(s, "the controller fails: %s", e.message);
     s->n_rounds++;
     sim_count_requests(s);
@@ -206,8 +262,27 @@ static void step(struct sim *s)
     hurt_nodes(s);
     sim_router_hurt(s);
     change_fleet(s);
+    sim_people(s);
+    if (s->n_rounds % 100 == 0)
+        sim_check_dead(s);
     if (sim_has_faults(s) && sim_random(s, 200) < 3)
         restart_controller(s);
+}
+
+/* What the active rollouts say that they wait for. */
+static void say_waiting(struct sim *s)
+{
+    for (int m = 0; m < s->n_models; m++) {
+        struct arena a CLEANUP(arena_clear) = {0};
+        struct rollout_status status;
+        if (s->models[m].rollout[0] == '\0')
+            continue;
+        sim_status(s, s->models[m].rollout, &a, &status);
+        sim_say(s, "%s waits: %s", s->models[m].rollout, status.waiting);
+        for (int i = 0; i < status.n_nodes; i++)
+            sim_say(s, "  %s is %s, back %d", status.nodes[i].name,
+                    node_state_name(status.nodes[i].state), status.nodes[i].is_back);
+    }
 }
 
 static void run_all(struct sim *s)
@@ -215,8 +290,11 @@ static void run_all(struct sim *s)
     char why[200] = "";
     while (sim_has_faults(s))
         step(s);
+    sim_tidy_up(s);
     int64_t until = s->now_ms + REST_MS;
     while (!sim_is_quiet(s, why)) {
+        if (s->now_ms > until)
+            say_waiting(s);
         if (s->now_ms > until)
             sim_fail(s, "no rest an hour after the faults: %s", why);
         step(s);
@@ -231,10 +309,30 @@ static void run_all(struct sim *s)
     sim_check_end(s);
 }
 
-bool sim_run(struct sim *s, uint64_t seed, const char *dir)
+bool sim_open(struct sim *s, const char *dir)
 {
+    if (setjmp(s->failed) != 0)
+        return false;
+    snprintf(s->dir, sizeof s->dir, "%s", dir);
+    sim_store_open(s);
+    return true;
+}
+
+void sim_close(struct sim *s)
+{
+    store_close(s->store);
+    s->store = NULL;
+}
+
+static void begin_run(struct sim *s, uint64_t seed)
+{
+    struct store *store = s->store;
+    char dir[sizeof s->dir];
+    memcpy(dir, s->dir, sizeof dir);
     bool is_loud = s->is_loud;
     memset(s, 0, sizeof *s);
+    s->store = store;
+    memcpy(s->dir, dir, sizeof dir);
     s->is_loud = is_loud;
     s->seed = seed;
     s->random = seed * 0x9E3779B97F4A7C15U + 0x1234567;
@@ -242,14 +340,19 @@ bool sim_run(struct sim *s, uint64_t seed, const char *dir)
     for (int i = 0; i < 5; i++)
         (void)sim_random(s, 2);
     sim_io_init(s);
+}
+
+bool sim_run(struct sim *s, uint64_t seed)
+{
+    begin_run(s, seed);
     if (setjmp(s->failed) != 0)
-        return false; /* what is open stays so: the test ends */
-    sim_store_open(s, dir);
+        return false; /* what is open stays so: the process ends */
+    sim_blobs_open(s);
     draw_world(s);
     sim_setup(s);
     new_controller(s);
     run_all(s);
     controller_free(s->controller);
-    sim_store_close(s);
+    blobs_close(s->blobs);
     return true;
 }

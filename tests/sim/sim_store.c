@@ -2,21 +2,32 @@
  * What the rest of mreg would write: a database with an environment, nodes, models and versions,
  * submitted rollouts and commands.
  */
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "blob.h"
 #include "db_fleet.h"
 #include "db_journal.h"
+#include "db_nodes.h"
+#include "db_queue.h"
 #include "db_router.h"
 #include "journal.h"
 #include "manifest.h"
+#include "rollout_names.h"
 #include "sim.h"
+
+bool sim_is_fine(struct sim *s, int rc, const struct err *e)
+{
+    bool is_expected =
+        rc == ERR_CONFLICT || rc == ERR_FORBIDDEN || rc == ERR_REFUSED || rc == ERR_NOT_FOUND;
+    if (rc != ERR_OK && !is_expected)
+        sim_fail(s, "a rule: %s", e->message);
+    if (rc != ERR_OK)
+        sim_say(s, "refused: %s", e->message);
+    return rc == ERR_OK;
+}
 
 static void must(struct sim *s, int rc, const struct err *e)
 {
@@ -26,96 +37,63 @@ static void must(struct sim *s, int rc, const struct err *e)
 
 static int64_t store_clock(void *ctx)
 {
-    struct sim *s = ctx;
-    return s->now_ms;
+    return sim_wall(ctx);
 }
 
-/* The migrated, empty database is made once and copied for every seed. */
-static char *template_bytes;
-static size_t template_size;
-
-static void make_template(struct sim *s, const char *path)
+void sim_store_open(struct sim *s)
 {
     struct err e;
-    struct store_options o = {.path = path, .n_readers = 1, .now_ms = store_clock, .now_ctx = s};
+    struct store_options o = {
+        .path = ":memory:", .n_readers = 1, .now_ms = store_clock, .now_ctx = s, .is_inline = true};
     must(s, store_open(&o, &s->store, &e), &e);
-    store_close(s->store);
-    s->store = NULL;
-    struct stat st;
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0 || fstat(fd, &st) != 0)
-        sim_fail(s, "the template cannot be read");
-    template_size = (size_t)st.st_size;
-    template_bytes = mem_alloc(template_size);
-    if (read(fd, template_bytes, template_size) != (ssize_t)template_size)
-        sim_fail(s, "the template cannot be read");
-    close(fd);
 }
 
-static void copy_template(struct sim *s, const char *path)
-{
-    char other[200];
-    snprintf(other, sizeof other, "%s-wal", path);
-    unlink(other);
-    snprintf(other, sizeof other, "%s-shm", path);
-    unlink(other);
-    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    if (fd < 0 || write(fd, template_bytes, template_size) != (ssize_t)template_size)
-        sim_fail(s, "the database cannot be written");
-    close(fd);
-}
-
-void sim_store_open(struct sim *s, const char *dir)
+void sim_blobs_open(struct sim *s)
 {
     struct err e;
-    char path[160];
-    snprintf(path, sizeof path, "%s/sim.db", dir);
-    if (template_bytes == NULL)
-        make_template(s, path);
-    copy_template(s, path);
-    struct store_options o = {.path = path, .n_readers = 4, .now_ms = store_clock, .now_ctx = s};
-    must(s, store_open(&o, &s->store, &e), &e);
-    must(s, blobs_open(dir, s->store, &s->blobs, &e), &e);
-}
-
-void sim_store_close(struct sim *s)
-{
-    blobs_close(s->blobs);
-    store_close(s->store);
-    s->blobs = NULL;
-    s->store = NULL;
+    must(s, blobs_open(s->dir, s->store, &s->blobs, &e), &e);
 }
 
 /* --- setting up --- */
 
-static const char golden[] = "{\"request\":{\"x\":1},\"expect\":{\"ok\":1}}";
+/* A version that answers wrongly only does so to the second one. */
+static const char golden[2][40] = {"{\"request\":{\"x\":1},\"expect\":{\"ok\":1}}",
+                                   "{\"request\":{\"x\":2},\"expect\":{\"ok\":1}}"};
+
+static int put_golden(struct db *db, const char *text, struct digest *digest, struct err *e)
+{
+    size_t n = strlen(text);
+    digest_of(text, n, digest);
+    return db_run(db, e,
+                  "INSERT INTO blobs (digest, size, bytes, created_ts) VALUES (?1, ?2, ?3, 1)"
+                  " ON CONFLICT (digest) DO NOTHING",
+                  "dib", digest, (int64_t)n, text, n);
+}
 
 static int put_version(struct db *db, int64_t model_id, int64_t number, struct err *e)
 {
     struct buf bytes CLEANUP(buf_clear);
-    struct manifest_file files[2] = {{.path = "golden/a.json", .size = sizeof golden - 1},
+    struct manifest_file files[3] = {{.path = "golden/a.json", .size = (int64_t)strlen(golden[0])},
+                                     {.path = "golden/b.json", .size = (int64_t)strlen(golden[1])},
                                      {.path = "model.joblib", .size = 100 + number}};
-    struct manifest m = {
-        .files = files, .n_files = 2, .format = "sklearn-joblib", .total_bytes = 200};
+    struct manifest m = {.files = files, .n_files = 3, .format = "pickle", .total_bytes = 200};
     struct digest content;
     buf_init(&bytes, MANIFEST_MAX_BYTES);
-    digest_of(golden, sizeof golden - 1, &files[0].sha256);
-    digest_of(&model_id, sizeof model_id, &files[1].sha256);
-    files[1].sha256.b[0] = (uint8_t)number;
-    int rc = manifest_write(&m, &bytes, &content, e);
+    digest_of(&model_id, sizeof model_id, &files[2].sha256);
+    files[2].sha256.b[0] = (uint8_t)number;
+    int rc = put_golden(db, golden[0], &files[0].sha256, e);
+    if (rc == ERR_OK)
+        rc = put_golden(db, golden[1], &files[1].sha256, e);
+    if (rc == ERR_OK)
+        rc = manifest_write(&m, &bytes, &content, e);
     if (rc == ERR_OK)
         rc = db_document_put(db, &content, bytes.data, bytes.len, e);
     if (rc == ERR_OK)
         rc = db_run(db, e,
                     "INSERT INTO versions (model_id, number, content_digest, statement_digest,"
                     " format, size_bytes, n_files, created_seq, created_ts, created_by)"
-                    " VALUES (?1, ?2, ?3, ?3, 'sklearn-joblib', 200, 2, 1, 1, 't-1')",
+                    " VALUES (?1, ?2, ?3, ?3, 'pickle', 200, 2, 1, 1, 't-1')",
                     "iid", model_id, number, &content);
-    if (rc == ERR_OK)
-        rc = db_run(db, e,
-                    "INSERT INTO blobs (digest, size, bytes, created_ts) VALUES (?1, ?2, ?3, 1)"
-                    " ON CONFLICT (digest) DO NOTHING",
-                    "dib", &files[0].sha256, (int64_t)sizeof golden - 1, golden, sizeof golden - 1);
     return rc;
 }
 
@@ -145,7 +123,8 @@ static int put_node(struct sim *s, struct db *db, struct sim_node *n, struct err
     char metrics[64];
     snprintf(url, sizeof url, "http://%s", n->name);
     snprintf(metrics, sizeof metrics, "http://%s/metrics", n->name);
-    struct node_row row = {.env_id = s->env_id,
+    struct node_row row = {.node_id = ++s->n_entered, /* a lease is only kept with a number */
+                           .env_id = s->env_id,
                            .env = "prod",
                            .name = n->name,
                            .driver = "v2",
@@ -156,12 +135,12 @@ static int put_node(struct sim *s, struct db *db, struct sim_node *n, struct err
                            .delivery = "path",
                            .labels = "{}",
                            .created_seq = 1,
-                           .created_ms = 1};
+                           .created_ms = 1,
+                           .lease_ms = n->has_lease ? SIM_LEASE_MS : 0};
     int rc = db_node_insert(db, &row, e);
-    if (rc == ERR_OK)
-        rc = db_int(db, &n->node_id, NULL, e, "SELECT node_id FROM nodes WHERE name = ?1", "t",
-                    n->name);
-    return rc;
+    n->node_id = row.node_id;
+    n->renewed_ms = s->now_ms;
+    return rc == ERR_OK && n->has_lease ? db_node_renew(db, n->node_id, sim_wall(s), e) : rc;
 }
 
 static int put_router(struct sim *s, struct db *db, struct err *e)
@@ -247,119 +226,40 @@ void sim_add_node(struct sim *s)
     controller_wake(s->controller);
 }
 
+void sim_enter_node(struct sim *s, struct sim_node *n)
+{
+    struct err e;
+    struct fleet_edit ed = {.s = s, .n = n, .is_new = true};
+    must(s, store_write(s->store, TX_FACT, edit_fn, &ed, &e), &e);
+    n->is_deleted = false;
+    n->cordon = NODE_UNCORDON;
+    sim_say(s, "node %s enters itself again", n->name);
+    controller_wake(s->controller);
+}
+
+void sim_forget_node(struct sim *s, struct sim_node *n)
+{
+    n->is_deleted = true;
+    for (int m = 0; m < s->n_models; m++) {
+        n->is_busy_for[m] = n->was_disturbed[m] = n->was_told[m] = false;
+        s->models[m].given &= ~(1U << (unsigned)(n - s->nodes));
+    }
+}
+
 void sim_delete_node(struct sim *s, struct sim_node *n)
 {
     struct err e;
     struct fleet_edit ed = {.s = s, .n = n};
     must(s, store_write(s->store, TX_FACT, edit_fn, &ed, &e), &e);
     n->is_up = false;
-    n->is_deleted = true;
+    n->has_lease = false; /* it does not come back */
     n->restart_ms = 0;
-    for (int m = 0; m < s->n_models; m++) {
-        n->is_busy_for[m] = false;
-        s->models[m].given &= ~(1U << (unsigned)(n - s->nodes));
-    }
+    sim_forget_node(s, n);
     sim_say(s, "node %s is deleted", n->name);
     controller_wake(s->controller);
 }
 
 /* --- rollouts --- */
-
-struct submission {
-    struct sim_model *m;
-    struct rollout_row row;
-    char id[32];
-};
-
-static int submit_fn(struct tx *tx, void *ctx, struct err *e)
-{
-    struct submission *sub = ctx;
-    struct arena a CLEANUP(arena_clear) = {0};
-    json_t *doc CLEANUP(json_decref_ptr) = json_pack("{s:s}", "kind", "mreg.rollout");
-    int64_t seq = 0;
-    int64_t generation = 0;
-    int rc = db_int(tx_db(tx), &generation, NULL, e,
-                    "SELECT generation FROM targets WHERE target_id = ?1", "i", sub->row.target_id);
-    struct journal_entry entry = {
-        .kind = JOURNAL_ROLLOUT_SUBMIT, .actor = "t-1", .object = sub->id, .message = "submit"};
-    if (rc == ERR_OK)
-        rc = journal_append_json(tx, &entry, journal_path_rollout(&a, sub->id), doc, &seq, e);
-    sub->row.submitted_seq = seq;
-    sub->row.generation = generation + 1;
-    if (rc == ERR_OK)
-        rc = db_target_set_generation(tx_db(tx), sub->row.target_id, generation + 1, e);
-    return rc == ERR_OK ? db_rollout_insert(tx_db(tx), &sub->row, e) : rc;
-}
-
-bool sim_submit(struct sim *s, struct sim_model *m, int64_t to, const struct policy *policy)
-{
-    struct err e;
-    struct buf text CLEANUP(buf_clear);
-    buf_init(&text, POLICY_MAX_BYTES);
-    must(s, policy_write(policy, &text, &e), &e);
-    struct submission sub = {.m = m};
-    snprintf(sub.id, sizeof sub.id, "r-%s-%d", m->name, ++m->n_rollouts);
-    sub.row = (struct rollout_row){.target_id = m->target_id,
-                                   .from = m->live,
-                                   .to = to,
-                                   .created_ms = s->now_ms,
-                                   .rollout_id = sub.id,
-                                   .kind = sim_chance(s, 15) ? "rollback" : "promote",
-                                   .strategy = buf_str(&text),
-                                   .actor = "t-1"};
-    must(s, store_write(s->store, TX_FACT, submit_fn, &sub, &e), &e);
-    snprintf(m->rollout, sizeof m->rollout, "%s", sub.id);
-    m->from = m->live;
-    m->to = to;
-    m->policy = *policy;
-    m->n_commands = 0;
-    m->given = 0;
-    m->is_rollback = strcmp(sub.row.kind, "rollback") == 0;
-    if (m->is_rollback)
-        policy_for_rollback(&m->policy);
-    sim_say(s, "submit %s: %" PRId64 " -> %" PRId64 " %s %s", sub.id, m->from, to, sub.row.kind,
-            strategy_name(policy->strategy));
-    return true;
-}
-
-struct order {
-    const char *rollout;
-    enum command_verb verb;
-    int64_t step;
-    int64_t now_ms;
-};
-
-static int command_fn(struct tx *tx, void *ctx, struct err *e)
-{
-    const struct order *o = ctx;
-    struct arena a CLEANUP(arena_clear) = {0};
-    json_t *doc CLEANUP(json_decref_ptr) = json_pack("{s:s}", "kind", "mreg.rollout");
-    int64_t seq = 0;
-    struct command_put put = {.rollout_id = o->rollout,
-                              .verb = command_verb_name(o->verb),
-                              .actor = "t-1",
-                              .expected_step = o->step,
-                              .ms = o->now_ms};
-    int rc = db_command_insert(tx_db(tx), &put, e);
-    struct journal_entry entry = {.kind = JOURNAL_ROLLOUT_COMMAND,
-                                  .actor = "t-1",
-                                  .object = o->rollout,
-                                  .message = "command"};
-    if (rc == ERR_OK)
-        rc = journal_append_json(tx, &entry, journal_path_rollout(&a, o->rollout), doc, &seq, e);
-    return rc;
-}
-
-void sim_command(struct sim *s, struct sim_model *m, enum command_verb verb, int64_t step)
-{
-    struct err e;
-    struct order o = {.rollout = m->rollout, .verb = verb, .step = step, .now_ms = s->now_ms};
-    must(s, store_write(s->store, TX_FACT, command_fn, &o, &e), &e);
-    s->n_commands++;
-    m->n_commands++;
-    sim_say(s, "command %s %s", m->rollout, command_verb_name(verb));
-    controller_wake(s->controller);
-}
 
 bool sim_status(struct sim *s, const char *id, struct arena *a, struct rollout_status *out)
 {
@@ -370,45 +270,122 @@ bool sim_status(struct sim *s, const char *id, struct arena *a, struct rollout_s
     return true;
 }
 
-static enum rollout_phase phase_of(struct sim *s, struct db *db, const char *id)
+enum rollout_phase sim_phase(struct sim *s, const char *id)
 {
+    struct reader r CLEANUP(reader_end) = {0};
     struct stmt *q CLEANUP(stmt_done_ptr) = NULL;
     struct err e;
     bool row = false;
     enum rollout_phase phase = ROLLOUT_SUBMITTED;
-    must(s, db_query(db, &q, &e, "SELECT phase FROM rollouts WHERE rollout_id = ?1", "t", id), &e);
+    must(s, reader_begin(s->store, &r, &e), &e);
+    must(s, db_query(r.db, &q, &e, "SELECT phase FROM rollouts WHERE rollout_id = ?1", "t", id),
+         &e);
     must(s, stmt_next(q, &row, &e), &e);
     if (!row || !rollout_phase_by_name(stmt_text(q, 0), &phase))
         sim_fail(s, "rollout %s has no phase", id);
     return phase;
 }
 
+/* The active rollout of the model, "". */
+static void find_active(struct sim *s, const struct sim_model *m, char id[32])
+{
+    struct err e;
+    struct reader r CLEANUP(reader_end) = {0};
+    struct stmt *q CLEANUP(stmt_done_ptr) = NULL;
+    bool row = false;
+    id[0] = '\0';
+    must(s, reader_begin(s->store, &r, &e), &e);
+    must(s,
+         db_query(r.db, &q, &e,
+                  "SELECT rollout_id FROM rollouts WHERE target_id = ?1 AND is_active = 1", "i",
+                  m->target_id),
+         &e);
+    must(s, stmt_next(q, &row, &e), &e);
+    if (row)
+        snprintf(id, 32, "%s", stmt_text(q, 0));
+    if (row)
+        must(s, stmt_next(q, &row, &e), &e);
+    if (row)
+        sim_fail(s, "%s and %s are active", id, stmt_text(q, 0));
+}
+
+static void take_up(struct sim *s, struct sim_model *m, const char *id)
+{
+    struct err e;
+    struct arena a CLEANUP(arena_clear) = {0};
+    struct reader r CLEANUP(reader_end) = {0};
+    struct rollout_record record;
+    struct rollout_more more;
+    must(s, reader_begin(s->store, &r, &e), &e);
+    must(s, db_rollout_get(r.db, id, &a, &record, &e), &e);
+    must(s, db_rollout_more(r.db, id, &a, &more, &e), &e);
+    must(s, policy_read(record.strategy, &m->policy, &e), &e);
+    snprintf(m->rollout, sizeof m->rollout, "%s", id);
+    snprintf(m->overrides, sizeof m->overrides, "%s", more.overrides);
+    m->is_in_set = more.set_id != NULL;
+    m->from = record.from;
+    m->to = record.to;
+    m->given = m->touched = 0;
+    m->n_served_new = 0;
+    m->is_rollback = strcmp(record.kind, "rollback") == 0;
+    sim_check_begun(s, m, record.generation);
+    if (m->from != m->live)
+        sim_fail(s, "%s starts from %" PRId64 ", live is %" PRId64, id, m->from, m->live);
+    sim_say(s, "%s begins: %s %" PRId64 " -> %" PRId64 " %s %s", id, m->name, m->from, m->to,
+            record.kind, strategy_names[m->policy.strategy]);
+}
+
+static void note_end(struct sim *s, struct sim_model *m)
+{
+    struct err e;
+    enum rollout_phase phase = sim_phase(s, m->rollout);
+    if (!rollout_phase_is_terminal(phase))
+        sim_fail(s, "%s is not active, but %s", m->rollout, rollout_phase_name(phase));
+    sim_say(s, "%s is %s; live is %" PRId64, m->rollout, rollout_phase_name(phase), m->live);
+    s->n_by_end[phase]++;
+    struct reader r CLEANUP(reader_end) = {0};
+    int64_t n = 0;
+    must(s, reader_begin(s->store, &r, &e), &e);
+    must(s,
+         db_int(r.db, &n, NULL, &e, "SELECT COUNT(*) FROM rollout_commands WHERE rollout_id = ?1",
+                "t", m->rollout),
+         &e);
+    m->n_commands = (int)n;
+    reader_end(&r);
+    sim_check_ended(s, m, phase);
+    if (s->n_ended < SIM_MAX_ENDED) {
+        struct sim_ended *end = &s->ended[s->n_ended++];
+        snprintf(end->id, sizeof end->id, "%s", m->rollout);
+        end->phase = phase;
+    }
+    /* Where nothing was ever live, what a halted rollout brought stays until another succeeds. */
+    bool is_tidied = phase == ROLLOUT_SUCCEEDED || (phase == ROLLOUT_ROLLED_BACK && m->live != 0);
+    bool is_open = phase == ROLLOUT_HALTED || (phase == ROLLOUT_SUPERSEDED && m->live == 0);
+    m->is_halted = is_open || (m->is_halted && !is_tidied);
+    /* What was half-done is left as it is, and nobody counts it as under way. */
+    bool is_left = phase == ROLLOUT_HALTED || phase == ROLLOUT_SUPERSEDED;
+    for (int i = 0; i < s->n_nodes && is_left; i++)
+        s->nodes[i].is_busy_for[m - s->models] = false;
+    m->rollout[0] = '\0';
+    m->n_commands = 0;
+    m->next_ms = s->now_ms + 1000 + sim_random(s, 20000);
+}
+
 void sim_refresh(struct sim *s, struct sim_model *m)
 {
     struct err e;
     struct reader r CLEANUP(reader_end) = {0};
+    char active[32];
     must(s, reader_begin(s->store, &r, &e), &e);
     must(s,
          db_int(r.db, &m->live, NULL, &e,
                 "SELECT COALESCE(live_number, 0) FROM targets WHERE target_id = ?1", "i",
                 m->target_id),
          &e);
-    if (m->rollout[0] == '\0')
-        return;
-    enum rollout_phase phase = phase_of(s, r.db, m->rollout);
-    if (!rollout_phase_is_terminal(phase))
-        return;
-    sim_say(s, "%s is %s; live is %" PRId64, m->rollout, rollout_phase_name(phase), m->live);
-    s->n_by_end[phase]++;
     reader_end(&r);
-    r = (struct reader){0};
-    sim_check_ended(s, m, phase);
-    /* Where nothing was ever live, what a halted rollout brought stays until another succeeds. */
-    bool is_tidied = phase == ROLLOUT_SUCCEEDED || (phase == ROLLOUT_ROLLED_BACK && m->live != 0);
-    m->is_halted = phase == ROLLOUT_HALTED || (m->is_halted && !is_tidied);
-    /* What was half-done is left as it is, and nobody counts it as under way. */
-    for (int i = 0; i < s->n_nodes && phase == ROLLOUT_HALTED; i++)
-        s->nodes[i].is_busy_for[m - s->models] = false;
-    m->rollout[0] = '\0';
-    m->next_ms = s->now_ms + 1000 + sim_random(s, 20000);
+    find_active(s, m, active);
+    if (m->rollout[0] != '\0' && strcmp(active, m->rollout) != 0)
+        note_end(s, m);
+    if (m->rollout[0] == '\0' && active[0] != '\0')
+        take_up(s, m, active);
 }

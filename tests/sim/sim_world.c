@@ -44,15 +44,32 @@ void sim_say(struct sim *s, const char *fmt, ...)
     va_end(args);
 }
 
+/* FNV-1a of the time and a few words. */
+static void add_to_digest(struct sim *s, const char *words)
+{
+    s->digest = (s->digest ^ (uint64_t)s->now_ms) * 0x100000001B3U;
+    for (; *words != '\0'; words++)
+        s->digest = (s->digest ^ (unsigned char)*words) * 0x100000001B3U;
+}
+
 bool sim_has_faults(const struct sim *s)
 {
     return s->now_ms < s->faults_end_ms;
 }
 
+int64_t sim_wall(const struct sim *s)
+{
+    return s->now_ms + s->skew_ms;
+}
+
+bool sim_clock_is_odd(const struct sim *s)
+{
+    return s->jumped_ms != 0 && s->now_ms < s->jumped_ms + 2000000;
+}
+
 static int64_t io_now(void *self)
 {
-    struct sim *s = self;
-    return s->now_ms;
+    return sim_wall(self);
 }
 
 static void io_wake(void *self)
@@ -103,6 +120,9 @@ static void fill_job(struct sim *s, const struct job *job, struct sim_job *mine)
     } else if (job->kind == JOB_HTTP) {
         snprintf(mine->url, sizeof mine->url, "%s", job->call.url);
         snprintf(mine->method, sizeof mine->method, "%s", job->call.method);
+        size_t n = job->call.body_len < sizeof mine->sent ? job->call.body_len : 0;
+        if (n > 0)
+            memcpy(mine->sent, job->call.body, n);
     } else {
         mine->number = job->file.number;
         mine->keep = job->file.n_keep > 0 ? job->file.keep[0] : 0;
@@ -111,6 +131,8 @@ static void fill_job(struct sim *s, const struct job *job, struct sim_job *mine)
                 mine->model = i;
         }
     }
+    mine->began_ms = s->now_ms;
+    mine->node_id = mine->node >= 0 ? s->nodes[mine->node].node_id : 0;
     mine->fate = draw_fate(s);
     int64_t latency = draw_latency(s, job);
     /* A coarse clock makes many things happen at once, a fine one hardly any. */
@@ -119,12 +141,15 @@ static void fill_job(struct sim *s, const struct job *job, struct sim_job *mine)
     mine->effect_ms += s->grain_ms - 1 - (mine->effect_ms - 1) % s->grain_ms;
     mine->end_ms += s->grain_ms - 1 - (mine->end_ms - 1) % s->grain_ms;
     bool is_lost = mine->fate == FATE_LOST_DONE || mine->fate == FATE_LOST_NOT_DONE;
-    if (is_lost || mine->end_ms > job->deadline_ms)
-        mine->end_ms = job->deadline_ms > s->now_ms ? job->deadline_ms : s->now_ms + 1;
+    int64_t deadline_ms = job->deadline_ms - s->skew_ms;
+    if (is_lost || mine->end_ms > deadline_ms)
+        mine->end_ms = deadline_ms > s->now_ms ? deadline_ms : s->now_ms + 1;
     if (is_lost && job->kind == JOB_HTTP && job->call.timeout_ms > 0)
         mine->end_ms = s->now_ms + job->call.timeout_ms;
-    if (is_lost && mine->is_router)
+    if (mine->is_router && (is_lost || mine->end_ms > s->now_ms + job->lines.timeout_ms)) {
         mine->end_ms = s->now_ms + job->lines.timeout_ms;
+        mine->fate = mine->fate == FATE_DONE ? FATE_LOST_DONE : mine->fate;
+    }
 }
 
 static int io_submit(void *self, const struct job *job, struct err *e)
@@ -206,6 +231,8 @@ static void end_job(struct sim *s, struct sim_job *j, struct completion *out)
     }
     sim_say(s, "  answer %s %s%s -> %d %s", j->key, j->kind == JOB_HTTP ? j->method : "file ",
             j->kind == JOB_HTTP ? j->url : j->lines, j->status, j->error.message);
+    add_to_digest(s, j->key);
+    add_to_digest(s, j->body);
     sim_check_answer(s, j);
     j->is_there = false;
     if (j->node >= 0)
@@ -280,7 +307,7 @@ static size_t io_poll(void *self, int64_t until_ms, struct completion *out, size
     struct sim *s = self;
     size_t n = 0;
     bool is_over = false;
-    int64_t until = until_ms;
+    int64_t until = until_ms - s->skew_ms;
     while (n < max && !is_over) {
         if (s->is_woken)
             until = s->now_ms;

@@ -96,6 +96,116 @@ static void test_keeps_trying(void **state)
     assert_int_equal(b->nodes[0].seen.ready[0], 1);
 }
 
+/* --- asked for by people --- */
+
+/* What was asked for to go back never returns to where it came from, whatever fails. */
+static void test_asked_keeps_trying(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *policy;
+        int64_t fails_to_load, never_ready;
+        enum op_class how;
+        int64_t ms;
+    } cases[] = {
+        {"{}", 2, 0, OP_CLASS_VERSION, 600000},
+        {"{}", 2, 0, OP_CLASS_PERMANENT, 600000},
+        {"{}", 2, 0, OP_CLASS_TRANSIENT, 3600000},
+        {"{}", 0, 2, OP_CLASS_NONE, 3600000},
+        {"{\"auto_rollback\":false}", 2, 0, OP_CLASS_VERSION, 600000},
+        {"{\"step_deadline\":\"5s\"}", 0, 2, OP_CLASS_NONE, 60000},
+        {"{\"rollback_max_unavailable\":3}", 2, 0, OP_CLASS_VERSION, 600000},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct bench *b CLEANUP(bench_free) = bench_new(cases[i].policy, 3);
+        b->record.kind = "rollback";
+        policy_for_rollback(&b->policy);
+        b->fails_to_load = cases[i].fails_to_load;
+        b->never_ready = cases[i].never_ready;
+        b->fails_how = cases[i].how;
+        bench_until(b, ROLLOUT_SUCCEEDED, cases[i].ms);
+        bench_expect(b, ROLLOUT_RUNNING);
+        bench_expect_words(b, "keeps trying", NULL);
+        assert_true(b->status.n_rollback_failures > 0);
+        assert_int_equal(b->status.fault, ROLLOUT_FAULT_NONE);
+        b->fails_to_load = b->never_ready = 0;
+        bench_until(b, ROLLOUT_SUCCEEDED, 600000);
+        bench_expect(b, ROLLOUT_SUCCEEDED);
+        assert_int_equal(b->n_switches_back, 0);
+        for (int k = 0; k < 3; k++)
+            assert_int_equal(b->nodes[k].seen.ready[0], 2);
+    }
+}
+
+/* One node that does not get there does not hold the others. */
+static void test_asked_goes_on_elsewhere(void **state)
+{
+    (void)state;
+    struct bench *b CLEANUP(bench_free) = bench_new("{}", 3);
+    b->record.kind = "rollback";
+    policy_for_rollback(&b->policy);
+    b->fails_to_load = 2;
+    for (int i = 0; i < 100 && b->status.n_rollback_failures == 0; i++)
+        bench_step(b);
+    b->fails_to_load = 0;
+    b->nodes[0].is_reachable = false;
+    b->nodes[0].reachable_since_ms = b->now_ms;
+    bench_until(b, ROLLOUT_SUCCEEDED, 3600000);
+    bench_expect(b, ROLLOUT_SUCCEEDED);
+    assert_int_equal(b->status.nodes[0].state, NODE_LEFT_OUT);
+    assert_int_equal(b->given & 6U, 6);
+    assert_int_equal(b->n_switches_back, 0);
+}
+
+/* With nobody there, it waits for somebody; a server that ends again and again is loaded again. */
+static void test_asked_waits_for_nodes(void **state)
+{
+    (void)state;
+    struct bench *b CLEANUP(bench_free) = bench_new("{}", 2);
+    b->record.kind = "rollback";
+    policy_for_rollback(&b->policy);
+    b->nodes[0].is_reachable = b->nodes[1].is_reachable = false;
+    bench_until(b, ROLLOUT_SUCCEEDED, 7200000);
+    bench_expect(b, ROLLOUT_RUNNING);
+    bench_expect_words(b, "keeps trying", "cannot be reached");
+    for (int k = 0; k < 2; k++) {
+        b->nodes[k].is_reachable = true;
+        b->nodes[k].reachable_since_ms = b->now_ms;
+        b->nodes[k].seen.observed_ms = b->nodes[k].seen.looked_ms = b->now_ms;
+    }
+    for (int i = 0; i < 8; i++) { /* served, and gone again */
+        for (int k = 0; k < 200 && (b->status.nodes[0].move.phase != MOVE_NONE); k++) {
+            b->now_ms += 1000;
+            bench_step(b);
+        }
+        b->nodes[0].seen.n_ready = 0;
+        b->nodes[0].seen.observed_ms = b->nodes[0].seen.looked_ms = ++b->now_ms;
+        bench_step(b);
+        if (b->status.phase != ROLLOUT_RUNNING)
+            break;
+    }
+    bench_until(b, ROLLOUT_SUCCEEDED, 600000);
+    bench_expect(b, ROLLOUT_SUCCEEDED);
+    assert_int_equal(b->n_switches_back, 0);
+    assert_int_equal(b->status.n_version_failures, 0);
+}
+
+/* A cordoned node that has the bad version is reached, one that shall serve nothing is not. */
+static void test_asked_reaches_cordoned(void **state)
+{
+    (void)state;
+    for (int wants_none = 0; wants_none < 2; wants_none++) {
+        struct bench *b CLEANUP(bench_free) = bench_new("{}", 3);
+        b->record.kind = "rollback";
+        policy_for_rollback(&b->policy);
+        b->nodes[1].is_cordoned = true;
+        b->nodes[1].wants_none = wants_none != 0;
+        bench_until(b, ROLLOUT_SUCCEEDED, 60000);
+        bench_expect(b, ROLLOUT_SUCCEEDED);
+        assert_int_equal(b->given, wants_none ? 5 : 7);
+    }
+}
+
 static void test_fault(void **state)
 {
     (void)state;
@@ -184,10 +294,17 @@ static void test_set_fails(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_forecast),         cmocka_unit_test(test_order_and_limit),
-        cmocka_unit_test(test_keeps_trying),     cmocka_unit_test(test_fault),
-        cmocka_unit_test(test_fault_of_silence), cmocka_unit_test(test_set_waits),
+        cmocka_unit_test(test_forecast),
+        cmocka_unit_test(test_order_and_limit),
+        cmocka_unit_test(test_keeps_trying),
+        cmocka_unit_test(test_fault),
+        cmocka_unit_test(test_fault_of_silence),
+        cmocka_unit_test(test_set_waits),
         cmocka_unit_test(test_set_fails),
+        cmocka_unit_test(test_asked_keeps_trying),
+        cmocka_unit_test(test_asked_goes_on_elsewhere),
+        cmocka_unit_test(test_asked_waits_for_nodes),
+        cmocka_unit_test(test_asked_reaches_cordoned),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -195,6 +195,42 @@ static void test_quiet(void **state)
     assert_true(baked_ms(b) > 0);
 }
 
+/* The worst of all gates decides, wherever it stands among them. */
+static void test_worst_decides(void **state)
+{
+    (void)state;
+    static const struct {
+        enum verdict verdict;
+        enum rollout_phase phase;
+        enum pause_reason why;
+    } cases[] = {
+        {VERDICT_PASS, ROLLOUT_SUCCEEDED, PAUSE_USER},
+        {VERDICT_INSUFFICIENT, ROLLOUT_PAUSED, PAUSE_INCONCLUSIVE},
+        {VERDICT_ERROR, ROLLOUT_PAUSED, PAUSE_METRICS_ERROR},
+        {VERDICT_NO_DATA, ROLLOUT_PAUSED, PAUSE_NO_DATA},
+        {VERDICT_FAIL, ROLLOUT_ROLLED_BACK, PAUSE_USER},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases) * ARRAY_LEN(cases); i++) {
+        size_t x = i / ARRAY_LEN(cases);
+        size_t y = i % ARRAY_LEN(cases);
+        size_t worst = x > y ? x : y;
+        struct bench *b CLEANUP(bench_free) =
+            begin("{\"kind\":\"metric\",\"name\":\"m1\",\"max\":\"1\"},"
+                  "{\"kind\":\"metric\",\"name\":\"m2\",\"max\":\"1\"}",
+                  "");
+        b->verdicts[0] = (struct gate_result){.kind = GATE_METRIC, .verdict = cases[x].verdict};
+        b->verdicts[1] = (struct gate_result){.kind = GATE_METRIC, .verdict = cases[y].verdict};
+        for (int k = 0; k < 2; k++)
+            b->verdicts[k].n_missing = b->verdicts[k].verdict == VERDICT_INSUFFICIENT;
+        bench_until(b, cases[worst].phase, 200000);
+        if (b->status.phase != cases[worst].phase)
+            fail_msg("%s and %s: %s", verdict_name(cases[x].verdict),
+                     verdict_name(cases[y].verdict), rollout_phase_name(b->status.phase));
+        if (b->status.phase == ROLLOUT_PAUSED)
+            assert_int_equal(b->status.pauses[0].reason, cases[worst].why);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -204,6 +240,7 @@ int main(void)
         cmocka_unit_test(test_report_only),
         cmocka_unit_test(test_names),
         cmocka_unit_test(test_quiet),
+        cmocka_unit_test(test_worst_decides),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

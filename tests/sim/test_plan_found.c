@@ -172,13 +172,71 @@ static void test_calm_while_gone(void **state)
     assert_true(b->wake_ms > b->now_ms);
 }
 
+/* One plan of the lane without a rollout. */
+static void reconcile_once(struct bench *b)
+{
+    struct arena a CLEANUP(arena_clear) = {0};
+    struct plan *plan = arena_alloc(&a, sizeof *plan);
+    struct view v;
+    bench_view(b, &v);
+    v.rollout = NULL;
+    plan_reconcile(&v, &a, plan);
+    if (plan->is_changed)
+        bench_take_over(b, plan);
+    for (int i = 0; i < plan->n_actions; i++)
+        b->n_switches += !op_is_read(plan->actions[i].action);
+}
+
+/* A node that answers strangely once is looked at again before anything is done about it. */
+static void test_one_odd_look(void **state)
+{
+    (void)state;
+    struct bench *b CLEANUP(bench_free) = bench_new(bench_plain, 2);
+    b->nodes[0].seen.n_ready = 0;
+    b->nodes[0].seen.observed_ms = ++b->now_ms;
+    for (int i = 0; i < 3; i++)
+        reconcile_once(b);
+    assert_int_equal(b->n_switches, 0);
+    b->now_ms += 1000;
+    b->nodes[0].seen.n_ready = 1;
+    b->nodes[0].seen.observed_ms = b->now_ms;
+    for (int i = 0; i < 3; i++)
+        reconcile_once(b);
+    assert_int_equal(b->n_switches, 0);
+}
+
+/* Where both versions stay loaded, the old one is kept from the first operation on. */
+static void test_old_one_is_kept(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *policy;
+        unsigned driver_flags;
+        int64_t keep;
+    } cases[] = {
+        {"{\"gates\":[],\"residency\":\"both\"}", DRIVER_KEEPS_OTHERS, 1},
+        {"{\"gates\":[],\"residency\":\"both\"}", 0, 0},
+        {"{\"gates\":[]}", DRIVER_KEEPS_OTHERS, 0},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct bench *b CLEANUP(bench_free) = bench_new(cases[i].policy, 2);
+        b->driver_flags = cases[i].driver_flags;
+        b->is_frozen = true;
+        for (int k = 0; k < 5; k++)
+            bench_step(b);
+        assert_int_equal(b->nodes[0].op.state, OP_OPEN);
+        assert_int_equal(b->status.nodes[0].move.keep, cases[i].keep);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_old_look),        cmocka_unit_test(test_hands_off),
         cmocka_unit_test(test_lost_at_the_end), cmocka_unit_test(test_abort_at_the_end),
         cmocka_unit_test(test_refused_later),   cmocka_unit_test(test_refused_first),
-        cmocka_unit_test(test_calm_while_gone),
+        cmocka_unit_test(test_calm_while_gone), cmocka_unit_test(test_one_odd_look),
+        cmocka_unit_test(test_old_one_is_kept),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

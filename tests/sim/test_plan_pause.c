@@ -46,13 +46,12 @@ static void test_choice(void **state)
 
 /* --- held from outside --- */
 
-enum cause { FREEZE, STOP, BUDGET, DEPENDENCY, CAPACITY, TURN, CAUSE_COUNT };
+enum cause { FREEZE, STOP, BUDGET, DEPENDENCY, TURN, CAUSE_COUNT };
 
 static void set_cause(struct bench *b, enum cause cause, const char *words)
 {
-    const char **const to[CAUSE_COUNT] = {&b->limits.freeze,   &b->limits.stop,
-                                          &b->limits.budget,   &b->limits.dependency,
-                                          &b->limits.capacity, &b->limits.turn};
+    const char **const to[CAUSE_COUNT] = {&b->limits.freeze, &b->limits.stop, &b->limits.budget,
+                                          &b->limits.dependency, &b->limits.turn};
     *to[cause] = words;
 }
 
@@ -67,8 +66,7 @@ static void test_queued(void **state)
         {FREEZE, "queued since 2023-11-14T22:13:20Z (freeze): words", "freeze ends", false},
         {STOP, "(stop): words", "stop is lifted", false},
         {BUDGET, "(failure-budget): words", "window", false},
-        {DEPENDENCY, "(dependency): words", "live", false},
-        {CAPACITY, "(capacity): words", "nodes", false},
+        {DEPENDENCY, "(dependency): words", "override r-1 dependency", false},
         {TURN, "(turn): words", "after the others", true},
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
@@ -131,8 +129,7 @@ static void test_held_in_the_middle(void **state)
     } cases[] = {{FREEZE, PAUSE_FREEZE, false},
                  {STOP, PAUSE_STOP, false},
                  {BUDGET, PAUSE_FAILURE_BUDGET, true},
-                 {DEPENDENCY, PAUSE_DEPENDENCY, true},
-                 {CAPACITY, PAUSE_CAPACITY, true}};
+                 {DEPENDENCY, PAUSE_DEPENDENCY, true}};
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         struct bench *b CLEANUP(bench_free) = bench_baking(slow_bake);
         int64_t since = b->status.bake_since_ms;

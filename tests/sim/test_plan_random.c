@@ -115,7 +115,6 @@ static void change_limits(struct dice *d, struct bench *b)
                               .stop = maybe(d),
                               .budget = maybe(d),
                               .dependency = maybe(d),
-                              .capacity = maybe(d),
                               .overrides_freeze = roll(d, 2) == 0,
                               .is_in_set = roll(d, 3) == 0,
                               .set_step = roll(d, 4),

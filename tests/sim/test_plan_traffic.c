@@ -205,9 +205,23 @@ static void test_who_gets_nothing(void **state)
     }
 }
 
+/* What was brought is taken out of traffic and away, also where nothing is live. */
+static void test_taken_away_with_nothing_live(void **state)
+{
+    (void)state;
+    struct bench *b CLEANUP(bench_free) = bench_new(bench_plain, 2);
+    b->has_router = true;
+    b->live = b->last_good = 0;
+    b->record.to = 1;
+    bench_reconcile(b, 120000, 0);
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(b->nodes[i].seen.n_ready, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_taken_away_with_nothing_live),
         cmocka_unit_test(test_shares_grow_with_the_step),
         cmocka_unit_test(test_asking_and_telling),
         cmocka_unit_test(test_who_gets_nothing),

@@ -1,7 +1,8 @@
 /*
  * The real controller in a simulated world, over many seeds. MREG_SIM_SEEDS: how many (300);
- * MREG_SIM_FIRST: the first seed (1); MREG_SIM_JOBS: in how many processes (1); MREG_SIM_LOUD=1:
- * tell what happens.
+ * MREG_SIM_FIRST: the first seed (1), also to go on where a long run ended; MREG_SIM_JOBS: in how
+ * many processes (1); MREG_SIM_LOUD=1: tell what happens. The digest is of everything that happened
+ * in all of the seeds: the same program gives the same.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -10,9 +11,11 @@
 
 #include <cmocka.h>
 #include <inttypes.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -43,7 +46,7 @@ static void make_dir(char path[64])
 
 static void remove_dir(const char *path)
 {
-    static const char *const names[] = {"sim.db", "sim.db-wal", "sim.db-shm", "blobs", "staging"};
+    static const char *const names[] = {"blobs", "staging"};
     char file[160];
     for (size_t i = 0; i < ARRAY_LEN(names); i++) {
         snprintf(file, sizeof file, "%s/%s", path, names[i]);
@@ -53,12 +56,15 @@ static void remove_dir(const char *path)
     (void)rmdir(path);
 }
 
+#define MAX_FAILURES 10
+
 /* What a process of the run found out. */
 struct tally {
     uint64_t n_seeds;
     int64_t n_rounds, n_actions, n_by_end[ROLLOUT_PHASE_COUNT];
-    uint64_t failed_seed;
-    char failure[600]; /* "": none */
+    uint64_t n_failed;
+    uint64_t digest;   /* of all seeds, in any order */
+    char failure[600]; /* the last; "": none */
 };
 
 static void add_run(struct tally *t, const struct sim *s)
@@ -66,26 +72,64 @@ static void add_run(struct tally *t, const struct sim *s)
     t->n_seeds++;
     t->n_rounds += s->n_rounds;
     t->n_actions += s->n_actions;
+    t->digest += s->digest;
     for (int i = 0; i < ROLLOUT_PHASE_COUNT; i++)
         t->n_by_end[i] += s->n_by_end[i];
 }
 
-/* Every step-th seed up to end, until one fails. */
+/* Each seed has a process of its own: it begins with the same empty database, copied for nothing,
+ * and a seed that crashes is known. */
+static void run_seed(struct sim *s, uint64_t seed)
+{
+    (void)fflush(stdout);
+    pid_t pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        (void)sim_run(s, seed);
+        (void)fflush(stdout);
+        _exit(0);
+    }
+    int status = 0;
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    if (status != 0)
+        snprintf(s->failure, sizeof s->failure, "its process ended with signal %d, code %d",
+                 WTERMSIG(status), WEXITSTATUS(status));
+}
+
+static void tell_failure(struct tally *t, uint64_t seed, const struct sim *s)
+{
+    printf("simulated seed %" PRIu64 " failed: %s\n", seed, s->failure);
+    t->n_failed++;
+    snprintf(t->failure, sizeof t->failure, "%s", s->failure);
+}
+
+/* Every step-th seed up to end, until a few failed. */
 static void run_seeds(struct tally *t, uint64_t seed, uint64_t end, uint64_t step)
 {
-    static struct sim s;
     char dir[64];
     make_dir(dir);
-    s.is_loud = setting("MREG_SIM_LOUD", 0) != 0;
-    log_configure(s.is_loud ? LOG_DEBUG : LOG_ERROR, LOG_TEXT);
-    for (; seed < end && t->failure[0] == '\0'; seed += step) {
-        if (sim_run(&s, seed, dir)) {
-            add_run(t, &s);
-            continue;
-        }
-        t->failed_seed = seed;
-        snprintf(t->failure, sizeof t->failure, "%s", s.failure);
+    struct sim *s =
+        mmap(NULL, sizeof *s, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    assert_ptr_not_equal(s, MAP_FAILED);
+    s->is_loud = setting("MREG_SIM_LOUD", 0) != 0;
+    log_configure(s->is_loud ? LOG_DEBUG : LOG_ERROR, LOG_TEXT);
+    /* Memory that is given back to the system only comes again. */
+    mallopt(M_TRIM_THRESHOLD, 256 << 20);
+    mallopt(M_MMAP_THRESHOLD, 16 << 20);
+    mallopt(M_TOP_PAD, 4 << 20);
+    if (!sim_open(s, dir))
+        tell_failure(t, 0, s);
+    for (; seed < end && t->n_failed < MAX_FAILURES; seed += step) {
+        s->failure[0] = '\0';
+        run_seed(s, seed);
+        if (s->failure[0] == '\0')
+            add_run(t, s);
+        else
+            tell_failure(t, seed, s);
     }
+    (void)fflush(stdout);
+    sim_close(s);
+    munmap(s, sizeof *s);
     remove_dir(dir);
 }
 
@@ -125,11 +169,9 @@ static void end_child(const struct child *j, struct tally *sum)
     sum->n_actions += t.n_actions;
     for (int i = 0; i < ROLLOUT_PHASE_COUNT; i++)
         sum->n_by_end[i] += t.n_by_end[i];
-    if (t.failure[0] == '\0')
-        return;
-    printf("simulated seed %" PRIu64 " failed: %s\n", t.failed_seed, t.failure);
-    printf("again: MREG_SIM_FIRST=%" PRIu64 " MREG_SIM_SEEDS=1 MREG_SIM_LOUD=1\n", t.failed_seed);
-    snprintf(sum->failure, sizeof sum->failure, "%s", t.failure);
+    sum->digest += t.digest;
+    if (t.failure[0] != '\0')
+        snprintf(sum->failure, sizeof sum->failure, "%s", t.failure);
 }
 
 static void run_children(struct tally *sum, uint64_t first, uint64_t end, uint64_t n_jobs)
@@ -159,7 +201,9 @@ static void test_seeds(void **state)
         if (sum.n_by_end[i] > 0)
             printf(" %" PRId64 " %s", sum.n_by_end[i], rollout_phase_name((enum rollout_phase)i));
     }
-    printf("\n");
+    printf("; digest %016" PRIx64 "\n", sum.digest);
+    if (sum.failure[0] != '\0')
+        printf("again: MREG_SIM_FIRST=the seed MREG_SIM_SEEDS=1 MREG_SIM_LOUD=1\n");
     assert_string_equal(sum.failure, "");
     /* A simulation in which nothing ends well, or nothing badly, tests little. */
     if (n >= 100) {
@@ -168,8 +212,24 @@ static void test_seeds(void **state)
     }
 }
 
+/* What happens in a seed is decided by the seed. */
+static void test_same(void **state)
+{
+    (void)state;
+    static struct tally one;
+    static struct tally two;
+    if (setting("MREG_SIM_LOUD", 0) != 0)
+        skip();
+    run_children(&one, 1, 11, 1);
+    run_children(&two, 1, 11, 2);
+    assert_int_equal(one.n_seeds, 10);
+    assert_true(one.digest == two.digest && one.n_rounds == two.n_rounds);
+    run_children(&two, 11, 12, 1);
+    assert_true(one.digest != two.digest);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_seeds)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_same), cmocka_unit_test(test_seeds)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -35,9 +35,8 @@ static int64_t clock_ms(void *ctx)
     return ((struct fleet_fixture *)ctx)->now_ms;
 }
 
-int fleet_fixture_setup(void **state)
+void fleet_fixture_open(struct fleet_fixture *f)
 {
-    struct fleet_fixture *f = mem_alloc(sizeof(*f));
     uint8_t seed[SEAL_SEED_BYTES] = {7};
 
     temp_dir_make(&f->dir);
@@ -51,19 +50,29 @@ int fleet_fixture_setup(void **state)
     FLEET_OK(f, blobs_open(f->dir.path, f->store, &f->blobs, &f->e));
     seal_key_from_seed(&f->key, seed);
     f->r = (struct registry){f->store, f->blobs, &f->key, "reg-test", "test.local"};
+}
+
+void fleet_fixture_close(struct fleet_fixture *f)
+{
+    blobs_close(f->blobs);
+    store_close(f->store);
+    arena_clear(&f->arena);
+    temp_dir_remove(&f->dir);
+}
+
+int fleet_fixture_setup(void **state)
+{
+    struct fleet_fixture *f = mem_alloc(sizeof(*f));
+
+    fleet_fixture_open(f);
     *state = f;
     return 0;
 }
 
 int fleet_fixture_teardown(void **state)
 {
-    struct fleet_fixture *f = *state;
-
-    blobs_close(f->blobs);
-    store_close(f->store);
-    arena_clear(&f->arena);
-    temp_dir_remove(&f->dir);
-    free(f);
+    fleet_fixture_close(*state);
+    free(*state);
     return 0;
 }
 
@@ -98,14 +107,9 @@ void fixture_policy(struct fleet_fixture *f, const char *env, const char *policy
     FLEET_OK(f, fleet_env_update(f->store, &setup_change, &spec, &f->e));
 }
 
-struct text_source {
-    const char *at;
-    size_t left;
-};
-
-static int read_text(void *self, void *bytes, size_t n, size_t *got, struct err *e)
+static int read_bytes(void *self, void *bytes, size_t n, size_t *got, struct err *e)
 {
-    struct text_source *s = self;
+    struct fixture_bytes *s = self;
 
     (void)e;
     *got = n < s->left ? n : s->left;
@@ -115,30 +119,48 @@ static int read_text(void *self, void *bytes, size_t n, size_t *got, struct err 
     return ERR_OK;
 }
 
-static void publish(struct fleet_fixture *f, const char *model, const char *text)
+struct body_source fixture_body(struct fixture_bytes *bytes)
 {
-    struct upload_file plan = {.path = "linear.json", .size = (int64_t)strlen(text)};
-    struct text_source source = {text, strlen(text)};
-    struct body_source body = {&source, read_text};
+    return (struct body_source){bytes, read_bytes};
+}
+
+int64_t fixture_publish(struct fleet_fixture *f, const char *model,
+                        const struct fixture_file *files, size_t n)
+{
+    struct upload_file *plan = arena_alloc(&f->arena, n * sizeof(*plan));
     struct registry_publish in = {.actor = "t-1"};
     struct published out;
     char id[40];
 
-    digest_of(text, strlen(text), &plan.sha256);
-    FLEET_OK(f, upload_create(f->blobs, model, "t-1", &plan, 1, id, &f->e));
-    FLEET_OK(f, upload_put_file(f->blobs, id, 0, &body, &f->e));
+    for (size_t i = 0; i < n; i++) {
+        size_t size = files[i].n > 0 ? files[i].n : strlen(files[i].text);
+
+        plan[i].path = files[i].path;
+        plan[i].size = (int64_t)size;
+        digest_of(files[i].text, size, &plan[i].sha256);
+    }
+    FLEET_OK(f, upload_create(f->blobs, model, "t-1", plan, n, id, &f->e));
+    for (size_t i = 0; i < n; i++) {
+        struct fixture_bytes bytes = {files[i].text, (size_t)plan[i].size};
+        struct body_source body = fixture_body(&bytes);
+
+        FLEET_OK(f, upload_put_file(f->blobs, id, i, &body, &f->e));
+    }
     in.upload_id = id;
     FLEET_OK(f, registry_publish(&f->r, &in, &out, &f->e));
+    return out.number;
 }
 
 void fixture_push(struct fleet_fixture *f, const char *model, int n)
 {
-    for (int i = 1; i <= n; i++)
-        publish(f, model,
-                arena_printf(
-                    &f->arena,
-                    "{\"format\":\"mreg-linear\",\"name\":\"%s\",\"weights\":[%d,1],\"bias\":0}",
-                    model, i));
+    for (int i = 1; i <= n; i++) {
+        struct fixture_file file = {.path = "linear.json"};
+
+        file.text = arena_printf(
+            &f->arena, "{\"format\":\"mreg-linear\",\"name\":\"%s\",\"weights\":[%d,1],\"bias\":0}",
+            model, i);
+        fixture_publish(f, model, &file, 1);
+    }
 }
 
 int fixture_try(struct fleet_fixture *f, const char *actor, const struct rollout_ask *ask,

@@ -23,6 +23,9 @@ struct fleet_fixture {
     int64_t now_ms; /* the store's clock */
 };
 
+/* In zeroed memory; the clock stands. */
+void fleet_fixture_open(struct fleet_fixture *f);
+void fleet_fixture_close(struct fleet_fixture *f);
 /* cmocka set-up and tear-down; *state is the fixture. */
 int fleet_fixture_setup(void **state);
 int fleet_fixture_teardown(void **state);
@@ -37,6 +40,19 @@ void fixture_refused(struct fleet_fixture *f, int rc, enum err_code code, const 
 void fixture_env(struct fleet_fixture *f, const char *env, const char *policy, int n_nodes);
 /* Changes its policy. */
 void fixture_policy(struct fleet_fixture *f, const char *env, const char *policy);
+/* A body that holds the bytes. */
+struct fixture_bytes {
+    const char *at;
+    size_t left;
+};
+struct body_source fixture_body(struct fixture_bytes *bytes);
+struct fixture_file {
+    const char *path, *text;
+    size_t n; /* 0: strlen(text) */
+};
+/* Publishes one version and gives its number. */
+int64_t fixture_publish(struct fleet_fixture *f, const char *model,
+                        const struct fixture_file *files, size_t n);
 /* Publishes n versions of a model. */
 void fixture_push(struct fleet_fixture *f, const char *model, int n);
 /* Asks for a rollout of "fraud" to production; more may be NULL. Gives the id in arena. */

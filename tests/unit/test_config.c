@@ -190,6 +190,32 @@ static void test_addresses(void **state)
     assert_false(config_is_loopback("128.0.0.1"));
 }
 
+static void check_rows(const struct config *c)
+{
+    static const struct {
+        const char *name, *value, *origin;
+    } cases[] = {{"server.threads", "512", "default"},
+                 {"server.keep-alive", "15s", "default"},
+                 {"server.min-rate", "5120", "reloaded"},
+                 {"log.level", "error", "reloaded"},
+                 {"log.access", "false", "reloaded"}};
+    struct config_row row;
+    size_t n_found = 0, n = 0;
+    for (; config_row(c, n, &row); n++) {
+        assert_string_equal(row.name, settings[n].name);
+        assert_int_equal(row.is_default, strcmp(row.origin, "default") == 0);
+        for (size_t k = 0; k < sizeof cases / sizeof cases[0]; k++) {
+            if (strcmp(cases[k].name, row.name) != 0)
+                continue;
+            n_found++;
+            assert_string_equal(row.value, cases[k].value);
+            assert_string_equal(row.origin, cases[k].origin);
+        }
+    }
+    assert_null(settings[n].name);
+    assert_int_equal(n_found, sizeof cases / sizeof cases[0]);
+}
+
 static void test_reload(void **state)
 {
     (void)state;
@@ -202,11 +228,16 @@ static void test_reload(void **state)
     assert_int_equal(config_set(fresh, "server.min-rate", "5KiB", "test", &e), 0);
     assert_int_equal(config_set(fresh, "server.threads", "9", "test", &e), 0);
     assert_int_equal(config_set(fresh, "server.listen", "127.0.0.1:9", "test", &e), 0);
+    assert_int_equal(config_set(fresh, "log.access", "no", "test", &e), 0);
     config_reload(c, fresh, &restart);
     assert_int_equal(config_int(c, "log.level"), 3);
     assert_int_equal(config_int(c, "server.min-rate"), 5120);
     assert_int_equal(config_int(c, "server.threads"), 512);
     assert_string_equal(buf_str(&restart), "server.listen, server.threads");
+    check_rows(c);
+    struct config *standard CLEANUP(config_free_ptr) = config_new();
+    config_reload(c, standard, &restart); /* and back to what it was at the start */
+    assert_int_equal(config_int(c, "log.level"), 1);
 }
 
 /* What is printed can be read back and gives the same values. */

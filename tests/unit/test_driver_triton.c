@@ -1,6 +1,6 @@
 /*
  * The driver of Triton where it differs from v2: what its statuses mean, by the documented answers
- * of its repository API.
+ * of its repository API and by those of Triton 2.51 (tests/interop/test_triton.py asks a real one).
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -20,25 +20,35 @@ static void statuses_mean_what_triton_means(void **unused)
         const char *body;
         enum fault fault;
         int n_ready;
+        const char *says;
     } cases[] = {
-        {DRIVER_LOAD, 0, 200, "", FAULT_NONE, 0},
+        {DRIVER_LOAD, 0, 200, "", FAULT_NONE, 0, NULL},
         {DRIVER_LOAD, 0, 400,
          "{\"error\":\"load failed for model 'm': version 2 is at "
          "UNAVAILABLE state: broken;\"}",
-         FAULT_LOAD, 0},
+         FAULT_LOAD, 0, NULL},
+        {DRIVER_LOAD, 0, 400,
+         "{\"error\":\"load failed for model 'm': version 2 is at UNAVAILABLE state: Internal: "
+         "RuntimeError: planted\\n\\nAt:\\n  /srv/m/2/model.py(2): <module>\\n  <frozen "
+         "importlib._bootstrap>(241): _call_with_frames_removed\\n;\\n\"}",
+         FAULT_LOAD, 0, "Internal: RuntimeError: planted"},
         {DRIVER_LOAD, 0, 500, "{\"error\":\"failed to poll from model repository\"}",
-         FAULT_NOT_FOUND, 0},
+         FAULT_NOT_FOUND, 0, NULL},
+        {DRIVER_LOAD, 0, 500,
+         "{\"error\":\"failed to load 'm', failed to poll from model repository\"}",
+         FAULT_NOT_FOUND, 0, NULL},
         {DRIVER_LOAD, 0, 503,
          "{\"error\":\"explicit model load / unload is not allowed if polling "
          "is enabled\"}",
-         FAULT_REJECTED, 0},
-        {DRIVER_LOAD, 0, 503, "{\"error\":\"busy\"}", FAULT_BUSY, 0},
-        {DRIVER_UNLOAD, 0, 200, "", FAULT_NONE, 0},
-        {DRIVER_OBSERVE, 1, 200, "", FAULT_NONE, 1},
-        {DRIVER_OBSERVE, 1, 503, "", FAULT_NONE, 0}, /* known, not ready */
-        {DRIVER_OBSERVE, 1, 404, "{\"error\":\"unknown model\"}", FAULT_NONE, 0},
-        {DRIVER_OBSERVE, 2, 503, "", FAULT_NONE, 0},
-        {DRIVER_OBSERVE, 0, 503, "", FAULT_BUSY, 0}, /* the server itself */
+         FAULT_REJECTED, 0, NULL},
+        {DRIVER_LOAD, 0, 503, "{\"error\":\"busy\"}", FAULT_BUSY, 0, NULL},
+        {DRIVER_UNLOAD, 0, 200, "", FAULT_NONE, 0, NULL},
+        {DRIVER_OBSERVE, 1, 200, "", FAULT_NONE, 1, NULL},
+        {DRIVER_OBSERVE, 1, 503, "", FAULT_NONE, 0, NULL}, /* known, not ready */
+        {DRIVER_OBSERVE, 1, 400, "{\"error\":\"Model version not ready\"}", FAULT_NONE, 0, NULL},
+        {DRIVER_OBSERVE, 1, 404, "{\"error\":\"unknown model\"}", FAULT_NONE, 0, NULL},
+        {DRIVER_OBSERVE, 2, 503, "", FAULT_NONE, 0, NULL},
+        {DRIVER_OBSERVE, 0, 503, "", FAULT_BUSY, 0, NULL}, /* the server itself */
     };
     const struct driver *d = driver_find("triton");
 
@@ -61,6 +71,11 @@ static void statuses_mean_what_triton_means(void **unused)
         if (res.fault != cases[i].fault || res.n_ready != cases[i].n_ready)
             fail_msg("case %zu: fault %s, %d ready: %s", i, fault_name(res.fault), res.n_ready,
                      res.text);
+        /* The whole end: where it happened is left out. */
+        size_t n = cases[i].says ? strlen(cases[i].says) : 0;
+        if (n > strlen(res.text) ||
+            (n && strcmp(res.text + strlen(res.text) - n, cases[i].says) != 0))
+            fail_msg("case %zu says: %s", i, res.text);
     }
 }
 

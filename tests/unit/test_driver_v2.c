@@ -334,6 +334,12 @@ static void test_scrape(void **state)
     assert_true(page.has_requests && !counts[2].is_there);
     http_answer_clear(&a);
 
+    a = answer_of(200, "# HELP nv_cpu_utilization CPU utilization rate [0.0 - 1.0]\n"
+                       "# TYPE nv_cpu_utilization gauge\nnv_cpu_utilization 1\n");
+    assert_true(d->scrape(&a, names, ARRAY_LEN(names), counts, &page, &fault));
+    assert_true(page.has_requests && !counts[2].is_there); /* Triton without a model */
+    http_answer_clear(&a);
+
     a = answer_of(200, "# HELP up x\nup 1\n");
     assert_true(d->scrape(&a, names, ARRAY_LEN(names), counts, &page, &fault));
     assert_true(page.has_samples && !page.has_requests);

@@ -16,140 +16,30 @@
 
 #include "db_rollout.h"
 #include "driver.h"
-#include "fleet.h"
-#include "fleet_rollout.h"
-#include "registry.h"
-#include "rollout_end.h"
-#include "support_dir.h"
-
-struct world {
-    struct temp_dir dir;
-    struct store *store;
-    struct blobs *blobs;
-    struct seal_key key;
-    struct registry r;
-    struct arena arena;
-    struct err e;
-};
+#include "support_fleet.h"
 
 static const struct fleet_change me = {.actor = "t-1", .reason = "because"};
 
-static void assert_ok(struct world *w, int rc, const char *call)
+/* A version of one file whose content is `text`. */
+static int64_t publish(struct fleet_fixture *w, const char *model, const char *path,
+                       const char *text)
 {
-    if (rc != ERR_OK)
-        fail_msg("%s: %s: %s", call, err_name((enum err_code)rc), w->e.message);
-}
-#define OK(w, call) assert_ok((w), (call), #call)
+    struct fixture_file file = {path, text, 0};
 
-/* Refused with this code, and these words in the message or pointer. */
-static void assert_refused(struct world *w, int rc, enum err_code code, const char *words)
-{
-    if (rc != (int)code ||
-        (strstr(w->e.message, words) == NULL && strstr(w->e.pointer, words) == NULL))
-        fail_msg("got %s \"%s\" %s", err_name((enum err_code)rc), w->e.message, w->e.pointer);
+    return fixture_publish(w, model, &file, 1);
 }
 
-static int setup(void **state)
-{
-    struct world *w = mem_alloc(sizeof(*w));
-    uint8_t seed[SEAL_SEED_BYTES] = {7};
-
-    temp_dir_make(&w->dir);
-    struct store_options options = {.path = temp_dir_file(&w->dir, &w->arena, "mreg.db"),
-                                    .n_readers = 2};
-    assert_int_equal(seal_init(&w->e), ERR_OK);
-    OK(w, store_open(&options, &w->store, &w->e));
-    OK(w, blobs_open(w->dir.path, w->store, &w->blobs, &w->e));
-    seal_key_from_seed(&w->key, seed);
-    w->r = (struct registry){w->store, w->blobs, &w->key, "reg-test", "test.local"};
-    *state = w;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    struct world *w = *state;
-
-    blobs_close(w->blobs);
-    store_close(w->store);
-    arena_clear(&w->arena);
-    temp_dir_remove(&w->dir);
-    free(w);
-    return 0;
-}
-
-/* --- helpers ------------------------------------------------------------------------------------
- */
-
-struct text_source {
-    const char *at;
-    size_t left;
-};
-
-static int read_text(void *self, void *bytes, size_t n, size_t *got, struct err *e)
-{
-    struct text_source *s = self;
-
-    (void)e;
-    *got = n < s->left ? n : s->left;
-    memcpy(bytes, s->at, *got);
-    s->at += *got;
-    s->left -= *got;
-    return ERR_OK;
-}
-
-/* A version of one file whose content is `text`. A linear model unless another path is named. */
-static int64_t publish(struct world *w, const char *model, const char *path, const char *text)
-{
-    struct upload_file plan = {.path = path, .size = (int64_t)strlen(text)};
-    struct text_source source = {text, strlen(text)};
-    struct body_source body = {&source, read_text};
-    struct registry_publish in = {.actor = "t-1"};
-    struct published out;
-    char id[40];
-
-    digest_of(text, strlen(text), &plan.sha256);
-    OK(w, upload_create(w->blobs, model, "t-1", &plan, 1, id, &w->e));
-    OK(w, upload_put_file(w->blobs, id, 0, &body, &w->e));
-    in.upload_id = id;
-    OK(w, registry_publish(&w->r, &in, &out, &w->e));
-    return out.number;
-}
-
-static void push(struct world *w, const char *model, int n)
-{
-    for (int i = 1; i <= n; i++)
-        publish(w, model, "linear.json",
-                arena_printf(
-                    &w->arena,
-                    "{\"format\":\"mreg-linear\",\"name\":\"%s\",\"weights\":[%d,1],\"bias\":0}",
-                    model, i));
-}
-
-static int64_t last_seq(struct world *w)
+static int64_t last_seq(struct fleet_fixture *w)
 {
     struct reader r CLEANUP(reader_end) = {0};
     int64_t seq = 0;
 
-    OK(w, reader_begin(w->store, &r, &w->e));
-    OK(w, journal_seq_at(r.db, INT64_MAX, &seq, &w->e));
+    FLEET_OK(w, reader_begin(w->store, &r, &w->e));
+    FLEET_OK(w, journal_seq_at(r.db, INT64_MAX, &seq, &w->e));
     return seq;
 }
 
-/* The document at path, or "" when there is none. */
-static const char *doc_of(struct world *w, const char *path)
-{
-    struct reader r CLEANUP(reader_end) = {0};
-    const char *bytes;
-    size_t n;
-
-    OK(w, reader_begin(w->store, &r, &w->e));
-    if (journal_doc_at(r.db, path, INT64_MAX, &w->arena, &bytes, &n, &w->e) != ERR_OK)
-        return "";
-    return arena_copy(&w->arena, bytes, n);
-}
-
-static int make_env(struct world *w, const char *name, const char *policy)
+static int make_env(struct fleet_fixture *w, const char *name, const char *policy)
 {
     json_t *j CLEANUP(json_decref_ptr) = policy != NULL ? json_loads(policy, 0, NULL) : NULL;
     struct env_spec spec = {.name = name, .policy = j, .position = -1};
@@ -157,7 +47,7 @@ static int make_env(struct world *w, const char *name, const char *policy)
     return fleet_env_create(w->store, &me, &spec, &w->e);
 }
 
-static const char *make_root(struct world *w, const char *name)
+static const char *make_root(struct fleet_fixture *w, const char *name)
 {
     char *path = temp_dir_file(&w->dir, &w->arena, name);
 
@@ -165,7 +55,7 @@ static const char *make_root(struct world *w, const char *name)
     return path;
 }
 
-static int make_node(struct world *w, const char *env, const char *name)
+static int make_node(struct fleet_fixture *w, const char *env, const char *name)
 {
     struct node_spec spec = {.env = env,
                              .name = name,
@@ -175,27 +65,27 @@ static int make_node(struct world *w, const char *env, const char *name)
     return fleet_node_create(w->store, &me, &spec, &w->e);
 }
 
-static struct node_row find_node(struct world *w, const char *env, const char *name)
+static struct node_row find_node(struct fleet_fixture *w, const char *env, const char *name)
 {
     struct reader r CLEANUP(reader_end) = {0};
     struct node_row row = {0};
 
-    OK(w, reader_begin(w->store, &r, &w->e));
-    OK(w, fleet_node_find(r.db, env, name, &w->arena, &row, &w->e));
+    FLEET_OK(w, reader_begin(w->store, &r, &w->e));
+    FLEET_OK(w, fleet_node_find(r.db, env, name, &w->arena, &row, &w->e));
     return row;
 }
 
-static struct target_row find_target(struct world *w, const char *env, const char *model)
+static struct target_row find_target(struct fleet_fixture *w, const char *env, const char *model)
 {
     struct reader r CLEANUP(reader_end) = {0};
     struct target_row row = {0};
 
-    OK(w, reader_begin(w->store, &r, &w->e));
-    OK(w, fleet_target_find(r.db, env, model, &w->arena, &row, &w->e));
+    FLEET_OK(w, reader_begin(w->store, &r, &w->e));
+    FLEET_OK(w, fleet_target_find(r.db, env, model, &w->arena, &row, &w->e));
     return row;
 }
 
-static int ask_for(struct world *w, const char *model, const char *version,
+static int ask_for(struct fleet_fixture *w, const char *model, const char *version,
                    struct rollout_answer *out)
 {
     struct rollout_ask ask = {.model = model, .environment = "production", .version = version};
@@ -204,7 +94,7 @@ static int ask_for(struct world *w, const char *model, const char *version,
 }
 
 /* Refused unless nothing else is under way. */
-static int ask_alone(struct world *w, const char *version, struct rollout_answer *out)
+static int ask_alone(struct fleet_fixture *w, const char *version, struct rollout_answer *out)
 {
     json_t *strategy CLEANUP(json_decref_ptr) = json_pack("{s:s}", "queue", "reject");
     struct rollout_ask ask = {
@@ -213,7 +103,8 @@ static int ask_alone(struct world *w, const char *version, struct rollout_answer
     return fleet_rollout_submit(w->store, &me, &ask, out, &w->e);
 }
 
-static int ask_back(struct world *w, const char *version, bool dry, struct rollout_answer *out)
+static int ask_back(struct fleet_fixture *w, const char *version, bool dry,
+                    struct rollout_answer *out)
 {
     struct rollout_ask ask = {.model = "fraud",
                               .environment = "production",
@@ -224,7 +115,7 @@ static int ask_back(struct world *w, const char *version, bool dry, struct rollo
     return fleet_rollout_submit(w->store, &me, &ask, out, &w->e);
 }
 
-static int command(struct world *w, const char *id, enum command_verb verb, int64_t step)
+static int command(struct fleet_fixture *w, const char *id, enum command_verb verb, int64_t step)
 {
     struct rollout_order order = {.id = id, .verb = verb, .expected_step = step};
 
@@ -232,7 +123,7 @@ static int command(struct world *w, const char *id, enum command_verb verb, int6
 }
 
 /* What the controller does when a rollout has come through, or back. */
-static void end_rollout(struct world *w, const char *id, enum rollout_phase phase)
+static void end_rollout(struct fleet_fixture *w, const char *id, enum rollout_phase phase)
 {
     struct reader r CLEANUP(reader_end) = {0};
     struct rollout_record record;
@@ -240,16 +131,16 @@ static void end_rollout(struct world *w, const char *id, enum rollout_phase phas
     struct target_row t;
     struct rollout_progress in = {.id = id, .message = "ended", .is_fact = true};
 
-    OK(w, reader_begin(w->store, &r, &w->e));
-    OK(w, db_rollout_get(r.db, id, &w->arena, &record, &w->e));
-    OK(w, db_rollout_status(r.db, id, 0, &w->arena, &status, &w->e));
-    OK(w, fleet_target_find(r.db, record.environment, record.model, &w->arena, &t, &w->e));
+    FLEET_OK(w, reader_begin(w->store, &r, &w->e));
+    FLEET_OK(w, db_rollout_get(r.db, id, &w->arena, &record, &w->e));
+    FLEET_OK(w, db_rollout_status(r.db, id, 0, &w->arena, &status, &w->e));
+    FLEET_OK(w, fleet_target_find(r.db, record.environment, record.model, &w->arena, &t, &w->e));
     in.record = &record;
     in.model_id = t.model_id;
     in.base_revision = status.revision++;
     status.phase = phase;
     in.status = &status;
-    OK(w, rollout_progress(w->store, &in, &w->e));
+    FLEET_OK(w, rollout_progress(w->store, &in, &w->e));
 }
 
 /* --- environments
@@ -257,7 +148,7 @@ static void end_rollout(struct world *w, const char *id, enum rollout_phase phas
 
 static void test_env(void **state)
 {
-    struct world *w = *state;
+    struct fleet_fixture *w = *state;
     json_t *bad CLEANUP(json_decref_ptr) = json_pack("{s:s}", "strategy", "sideways");
     json_t *policy CLEANUP(json_decref_ptr) = json_pack("{s:s}", "strategy", "rolling");
     struct env_spec change = {.name = "production", .policy = policy, .position = -1};
@@ -268,42 +159,43 @@ static void test_env(void **state)
     int64_t seq, previous;
     size_t n;
 
-    OK(w, make_env(w, "staging", NULL));
-    OK(w, make_env(w, "production", "{\"bake\":\"5s\"}"));
-    assert_refused(w, make_env(w, "production", NULL), ERR_EXISTS, "production");
-    assert_refused(w, make_env(w, "7", NULL), ERR_INVALID, "/name");
-    assert_refused(w, make_env(w, "latest", NULL), ERR_INVALID, "/name");
-    assert_refused(w, make_env(w, "a/b", NULL), ERR_INVALID, "/name");
-    assert_refused(w, make_env(w, "x", "{\"strategy\":\"sideways\"}"), ERR_INVALID,
-                   "/policy/strategy");
-    assert_refused(w, make_env(w, "x", "{\"bake\":1.5}"), ERR_INVALID, "/policy/bake");
-    push(w, "fraud", 1);
-    OK(w, registry_set_alias(&w->r, &rc, &move, &previous, &w->e));
-    assert_refused(w, make_env(w, "canary", NULL), ERR_CONFLICT, "has an alias");
+    FLEET_OK(w, make_env(w, "staging", NULL));
+    FLEET_OK(w, make_env(w, "production", "{\"bake\":\"5s\"}"));
+    fixture_refused(w, make_env(w, "production", NULL), ERR_EXISTS, "production");
+    fixture_refused(w, make_env(w, "7", NULL), ERR_INVALID, "/name");
+    fixture_refused(w, make_env(w, "latest", NULL), ERR_INVALID, "/name");
+    fixture_refused(w, make_env(w, "a/b", NULL), ERR_INVALID, "/name");
+    fixture_refused(w, make_env(w, "x", "{\"strategy\":\"sideways\"}"), ERR_INVALID,
+                    "/policy/strategy");
+    fixture_refused(w, make_env(w, "x", "{\"bake\":1.5}"), ERR_INVALID, "/policy/bake");
+    fixture_push(w, "fraud", 1);
+    FLEET_OK(w, registry_set_alias(&w->r, &rc, &move, &previous, &w->e));
+    fixture_refused(w, make_env(w, "canary", NULL), ERR_CONFLICT, "has an alias");
 
     seq = last_seq(w);
-    OK(w, fleet_env_update(w->store, &me, &change, &w->e));
-    OK(w, fleet_env_update(w->store, &me, &change, &w->e)); /* nothing to change: no row */
+    FLEET_OK(w, fleet_env_update(w->store, &me, &change, &w->e));
+    FLEET_OK(w, fleet_env_update(w->store, &me, &change, &w->e)); /* nothing to change: no row */
     assert_int_equal(last_seq(w), seq + 1);
     change.policy = bad;
-    assert_refused(w, fleet_env_update(w->store, &me, &change, &w->e), ERR_INVALID, "/policy");
+    fixture_refused(w, fleet_env_update(w->store, &me, &change, &w->e), ERR_INVALID, "/policy");
     change.name = "producton";
     change.policy = NULL;
-    assert_refused(w, fleet_env_update(w->store, &me, &change, &w->e), ERR_NOT_FOUND,
-                   "did you mean \"production\"");
-    assert_non_null(strstr(doc_of(w, "environments/production/environment.json"), "\"rolling\""));
-    OK(w, reader_begin(w->store, &r, &w->e));
-    OK(w, db_env_list(r.db, &w->arena, &rows, &n, &w->e));
+    fixture_refused(w, fleet_env_update(w->store, &me, &change, &w->e), ERR_NOT_FOUND,
+                    "did you mean \"production\"");
+    assert_non_null(
+        strstr(fixture_doc(w, "environments/production/environment.json"), "\"rolling\""));
+    FLEET_OK(w, reader_begin(w->store, &r, &w->e));
+    FLEET_OK(w, db_env_list(r.db, &w->arena, &rows, &n, &w->e));
     assert_int_equal(n, 2);
     assert_string_equal(rows[0].name, "staging");
     assert_int_equal(rows[1].position, 1);
 
-    OK(w, make_node(w, "staging", "a"));
-    assert_refused(w, fleet_env_delete(w->store, &me, "staging", &w->e), ERR_CONFLICT, "1 nodes");
-    OK(w, fleet_node_delete(w->store, &me, "staging", "a", &w->e));
-    OK(w, fleet_env_delete(w->store, &me, "staging", &w->e));
-    assert_string_equal(doc_of(w, "environments/staging/environment.json"), "");
-    assert_refused(w, fleet_env_delete(w->store, &me, "staging", &w->e), ERR_NOT_FOUND, "staging");
+    FLEET_OK(w, make_node(w, "staging", "a"));
+    fixture_refused(w, fleet_env_delete(w->store, &me, "staging", &w->e), ERR_CONFLICT, "1 nodes");
+    FLEET_OK(w, fleet_node_delete(w->store, &me, "staging", "a", &w->e));
+    FLEET_OK(w, fleet_env_delete(w->store, &me, "staging", &w->e));
+    assert_string_equal(fixture_doc(w, "environments/staging/environment.json"), "");
+    fixture_refused(w, fleet_env_delete(w->store, &me, "staging", &w->e), ERR_NOT_FOUND, "staging");
 }
 
 /* --- nodes
@@ -342,9 +234,9 @@ static const struct url_case urls[] = {
 
 static void test_node_urls(void **state)
 {
-    struct world *w = *state;
+    struct fleet_fixture *w = *state;
 
-    OK(w, make_env(w, "production", NULL));
+    FLEET_OK(w, make_env(w, "production", NULL));
     for (size_t i = 0; i < ARRAY_LEN(urls); i++) {
         struct node_spec spec = {.env = "production",
                                  .name = arena_printf(&w->arena, "n%zu", i),
@@ -362,80 +254,80 @@ static void test_node_urls(void **state)
 
 static void test_node(void **state)
 {
-    struct world *w = *state;
+    struct fleet_fixture *w = *state;
     const char *root = make_root(w, "root-a"), *link = temp_dir_file(&w->dir, &w->arena, "link");
     struct node_spec spec = {
         .env = "production", .name = "a", .admin_url = "http://127.0.0.1:8080/", .root = root};
     struct node_row row;
     int64_t seq;
 
-    assert_refused(w, fleet_node_create(w->store, &me, &spec, &w->e), ERR_NOT_FOUND,
-                   "no environment");
-    OK(w, make_env(w, "production", NULL));
-    OK(w, fleet_node_create(w->store, &me, &spec, &w->e));
-    assert_refused(w, fleet_node_create(w->store, &me, &spec, &w->e), ERR_EXISTS, "\"a\"");
+    fixture_refused(w, fleet_node_create(w->store, &me, &spec, &w->e), ERR_NOT_FOUND,
+                    "no environment");
+    FLEET_OK(w, make_env(w, "production", NULL));
+    FLEET_OK(w, fleet_node_create(w->store, &me, &spec, &w->e));
+    fixture_refused(w, fleet_node_create(w->store, &me, &spec, &w->e), ERR_EXISTS, "\"a\"");
     row = find_node(w, "production", "a");
     assert_string_equal(row.driver, "v2");
     assert_string_equal(row.infer_url, "http://127.0.0.1:8080");
     assert_string_equal(row.metrics_url, "http://127.0.0.1:8080/metrics");
 
     spec.name = "b";
-    assert_refused(w, fleet_node_create(w->store, &me, &spec, &w->e), ERR_CONFLICT, "/root");
+    fixture_refused(w, fleet_node_create(w->store, &me, &spec, &w->e), ERR_CONFLICT, "/root");
     assert_int_equal(symlink(root, link), 0);
     spec.root = link; /* the same folder by another name */
-    assert_refused(w, fleet_node_create(w->store, &me, &spec, &w->e), ERR_CONFLICT, "its own");
+    fixture_refused(w, fleet_node_create(w->store, &me, &spec, &w->e), ERR_CONFLICT, "its own");
     spec.root = make_root(w, "root-a/inside");
-    assert_refused(w, fleet_node_create(w->store, &me, &spec, &w->e), ERR_CONFLICT, "its own");
+    fixture_refused(w, fleet_node_create(w->store, &me, &spec, &w->e), ERR_CONFLICT, "its own");
     spec.root = w->dir.path; /* around it */
-    assert_refused(w, fleet_node_create(w->store, &me, &spec, &w->e), ERR_CONFLICT, "its own");
+    fixture_refused(w, fleet_node_create(w->store, &me, &spec, &w->e), ERR_CONFLICT, "its own");
     spec.root = "relative";
-    assert_refused(w, fleet_node_create(w->store, &me, &spec, &w->e), ERR_INVALID, "/root");
+    fixture_refused(w, fleet_node_create(w->store, &me, &spec, &w->e), ERR_INVALID, "/root");
     spec.root = "/nonexistent";
-    assert_refused(w, fleet_node_create(w->store, &me, &spec, &w->e), ERR_INVALID, "/root");
+    fixture_refused(w, fleet_node_create(w->store, &me, &spec, &w->e), ERR_INVALID, "/root");
     spec.root = "/etc/passwd";
-    assert_refused(w, fleet_node_create(w->store, &me, &spec, &w->e), ERR_INVALID, "/root");
+    fixture_refused(w, fleet_node_create(w->store, &me, &spec, &w->e), ERR_INVALID, "/root");
     spec.root = NULL;
-    assert_refused(w, fleet_node_create(w->store, &me, &spec, &w->e), ERR_INVALID, "/root");
+    fixture_refused(w, fleet_node_create(w->store, &me, &spec, &w->e), ERR_INVALID, "/root");
     spec.root = make_root(w, "root-ab"); /* a longer name is not inside */
     spec.driver = "v3";
-    assert_refused(w, fleet_node_create(w->store, &me, &spec, &w->e), ERR_INVALID, "/driver");
+    fixture_refused(w, fleet_node_create(w->store, &me, &spec, &w->e), ERR_INVALID, "/driver");
     spec.driver = NULL;
     spec.delivery = "push";
-    assert_refused(w, fleet_node_create(w->store, &me, &spec, &w->e), ERR_INVALID, "/delivery");
+    fixture_refused(w, fleet_node_create(w->store, &me, &spec, &w->e), ERR_INVALID, "/delivery");
     spec.delivery = "path";
     spec.name = "x/y";
-    assert_refused(w, fleet_node_create(w->store, &me, &spec, &w->e), ERR_INVALID, "/name");
+    fixture_refused(w, fleet_node_create(w->store, &me, &spec, &w->e), ERR_INVALID, "/name");
     spec.name = "b";
-    OK(w, fleet_node_create(w->store, &me, &spec, &w->e));
+    FLEET_OK(w, fleet_node_create(w->store, &me, &spec, &w->e));
 
     seq = last_seq(w);
     spec = (struct node_spec){.env = "production", .name = "a", .metrics_url = ""};
-    OK(w, fleet_node_update(w->store, &me, &spec, &w->e));
-    OK(w, fleet_node_update(w->store, &me, &spec, &w->e));
+    FLEET_OK(w, fleet_node_update(w->store, &me, &spec, &w->e));
+    FLEET_OK(w, fleet_node_update(w->store, &me, &spec, &w->e));
     assert_int_equal(last_seq(w), seq + 1);
     assert_null(find_node(w, "production", "a").metrics_url);
     spec.root = make_root(w, "root-ab");
-    assert_refused(w, fleet_node_update(w->store, &me, &spec, &w->e), ERR_CONFLICT, "/root");
+    fixture_refused(w, fleet_node_update(w->store, &me, &spec, &w->e), ERR_CONFLICT, "/root");
     spec.root = make_root(w, "root-new");
-    OK(w, fleet_node_update(w->store, &me, &spec, &w->e));
+    FLEET_OK(w, fleet_node_update(w->store, &me, &spec, &w->e));
     spec.name = "aa";
-    assert_refused(w, fleet_node_update(w->store, &me, &spec, &w->e), ERR_NOT_FOUND,
-                   "did you mean");
+    fixture_refused(w, fleet_node_update(w->store, &me, &spec, &w->e), ERR_NOT_FOUND,
+                    "did you mean");
 }
 
 static void test_labels(void **state)
 {
-    struct world *w = *state;
+    struct fleet_fixture *w = *state;
     json_t *good CLEANUP(json_decref_ptr) = json_pack("{s:s}", "zone", "a");
     json_t *bad CLEANUP(json_decref_ptr) = json_pack("{s:i}", "zone", 1);
     struct node_spec spec = {.env = "production", .name = "a", .labels = good};
 
-    OK(w, make_env(w, "production", NULL));
-    OK(w, make_node(w, "production", "a"));
-    OK(w, fleet_node_update(w->store, &me, &spec, &w->e));
+    FLEET_OK(w, make_env(w, "production", NULL));
+    FLEET_OK(w, make_node(w, "production", "a"));
+    FLEET_OK(w, fleet_node_update(w->store, &me, &spec, &w->e));
     assert_string_equal(find_node(w, "production", "a").labels, "{\"zone\":\"a\"}");
     spec.labels = bad;
-    assert_refused(w, fleet_node_update(w->store, &me, &spec, &w->e), ERR_INVALID, "/labels");
+    fixture_refused(w, fleet_node_update(w->store, &me, &spec, &w->e), ERR_INVALID, "/labels");
 }
 
 /* The rules' list of drivers is the drivers that there are. */
@@ -453,33 +345,33 @@ static void test_drivers(void **state)
 /* --- rollouts
  * --------------------------------------------------------------------------------------- */
 
-static void make_fleet(struct world *w)
+static void make_fleet(struct fleet_fixture *w)
 {
-    push(w, "fraud", 3);
-    OK(w, make_env(w, "production", "{\"bake\":\"5s\",\"strategy\":\"rolling\"}"));
-    OK(w, make_node(w, "production", "a"));
-    OK(w, make_node(w, "production", "b"));
+    fixture_push(w, "fraud", 3);
+    FLEET_OK(w, make_env(w, "production", "{\"bake\":\"5s\",\"strategy\":\"rolling\"}"));
+    FLEET_OK(w, make_node(w, "production", "a"));
+    FLEET_OK(w, make_node(w, "production", "b"));
 }
 
 static void test_submit(void **state)
 {
-    struct world *w = *state;
+    struct fleet_fixture *w = *state;
     static struct rollout_answer a;
     struct target_row t;
     char id[32];
     int64_t seq;
 
-    push(w, "fraud", 3);
-    assert_refused(w, ask_for(w, "fraud", "1", &a), ERR_NOT_FOUND, "no environment");
-    OK(w, make_env(w, "production", "{\"bake\":\"5s\",\"strategy\":\"rolling\"}"));
-    assert_refused(w, ask_for(w, "fraud", "1", &a), ERR_CONFLICT, "no nodes");
-    OK(w, make_node(w, "production", "a"));
-    OK(w, make_node(w, "production", "b"));
-    assert_refused(w, ask_for(w, "frod", "1", &a), ERR_NOT_FOUND, "frod");
-    assert_refused(w, ask_for(w, "fraud", "9", &a), ERR_NOT_FOUND, "9");
-    assert_refused(w, ask_for(w, "fraud", NULL, &a), ERR_INVALID, "/version");
+    fixture_push(w, "fraud", 3);
+    fixture_refused(w, ask_for(w, "fraud", "1", &a), ERR_NOT_FOUND, "no environment");
+    FLEET_OK(w, make_env(w, "production", "{\"bake\":\"5s\",\"strategy\":\"rolling\"}"));
+    fixture_refused(w, ask_for(w, "fraud", "1", &a), ERR_CONFLICT, "no nodes");
+    FLEET_OK(w, make_node(w, "production", "a"));
+    FLEET_OK(w, make_node(w, "production", "b"));
+    fixture_refused(w, ask_for(w, "frod", "1", &a), ERR_NOT_FOUND, "frod");
+    fixture_refused(w, ask_for(w, "fraud", "9", &a), ERR_NOT_FOUND, "9");
+    fixture_refused(w, ask_for(w, "fraud", NULL, &a), ERR_INVALID, "/version");
     seq = last_seq(w);
-    OK(w, ask_for(w, "fraud", "latest", &a));
+    FLEET_OK(w, ask_for(w, "fraud", "latest", &a));
     assert_int_equal(a.result, ROLLOUT_ASK_SUBMITTED);
     assert_int_equal(a.from, 0);
     assert_int_equal(a.to, 3);
@@ -492,37 +384,38 @@ static void test_submit(void **state)
     assert_string_equal(t.rollout, id);
     assert_int_equal(t.generation, 1);
     assert_int_equal(t.live, 0);
-    assert_non_null(
-        strstr(doc_of(w, journal_path_rollout(&w->arena, id)), "\"environment\": \"production\""));
-    assert_non_null(strstr(doc_of(w, journal_path_target(&w->arena, "production", "fraud")),
+    assert_non_null(strstr(fixture_doc(w, journal_path_rollout(&w->arena, id)),
+                           "\"environment\": \"production\""));
+    assert_non_null(strstr(fixture_doc(w, journal_path_target(&w->arena, "production", "fraud")),
                            "\"serve_as\": \"fraud\""));
-    assert_refused(w, ask_alone(w, "2", &a), ERR_CONFLICT, id);
+    fixture_refused(w, ask_alone(w, "2", &a), ERR_CONFLICT, id);
     assert_non_null(strstr(w->e.message, "t-1"));
-    assert_refused(w, fleet_node_delete(w->store, &me, "production", "a", &w->e), ERR_CONFLICT, id);
+    fixture_refused(w, fleet_node_delete(w->store, &me, "production", "a", &w->e), ERR_CONFLICT,
+                    id);
 
     end_rollout(w, id, ROLLOUT_SUCCEEDED);
-    OK(w, ask_for(w, "fraud", "3", &a));
+    FLEET_OK(w, ask_for(w, "fraud", "3", &a));
     assert_int_equal(a.result, ROLLOUT_ASK_ALREADY);
-    OK(w, ask_for(w, "fraud", "2", &a));
+    FLEET_OK(w, ask_for(w, "fraud", "2", &a));
     assert_int_equal(a.from, 3);
     assert_int_equal(find_target(w, "production", "fraud").generation, 2);
-    assert_refused(w, fleet_env_delete(w->store, &me, "production", &w->e), ERR_CONFLICT,
-                   "2 nodes");
+    fixture_refused(w, fleet_env_delete(w->store, &me, "production", &w->e), ERR_CONFLICT,
+                    "2 nodes");
 }
 
 static void test_not_servable(void **state)
 {
-    struct world *w = *state;
+    struct fleet_fixture *w = *state;
     static struct rollout_answer a;
 
     make_fleet(w);
     publish(w, "odd", "model.bin", "some bytes of nothing");
-    assert_refused(w, ask_for(w, "odd", "1", &a), ERR_INVALID, "serving/model-settings.json");
+    fixture_refused(w, ask_for(w, "odd", "1", &a), ERR_INVALID, "serving/model-settings.json");
 }
 
 static void test_dry_run(void **state)
 {
-    struct world *w = *state;
+    struct fleet_fixture *w = *state;
     json_t *strategy CLEANUP(json_decref_ptr) = json_pack("{s:s}", "bake", "7s");
     json_t *bad CLEANUP(json_decref_ptr) = json_pack("{s:i}", "max_unavailable", -3);
     struct rollout_ask ask = {.model = "fraud",
@@ -535,24 +428,24 @@ static void test_dry_run(void **state)
 
     make_fleet(w);
     seq = last_seq(w);
-    OK(w, fleet_rollout_submit(w->store, &me, &ask, &a, &w->e));
+    FLEET_OK(w, fleet_rollout_submit(w->store, &me, &ask, &a, &w->e));
     assert_int_equal(a.result, ROLLOUT_ASK_PLANNED);
     assert_int_equal(a.policy.bake_ms, 7000);
     assert_int_equal(a.policy.strategy, STRATEGY_ROLLING);
     assert_int_equal(a.n_nodes, 2);
     assert_int_equal(last_seq(w), seq);
     ask.strategy = bad;
-    assert_refused(w, fleet_rollout_submit(w->store, &me, &ask, &a, &w->e), ERR_INVALID,
-                   "/strategy/max_unavailable");
+    fixture_refused(w, fleet_rollout_submit(w->store, &me, &ask, &a, &w->e), ERR_INVALID,
+                    "/strategy/max_unavailable");
     ask.strategy = strategy;
     ask.is_dry_run = false;
-    OK(w, fleet_rollout_submit(w->store, &me, &ask, &a, &w->e));
+    FLEET_OK(w, fleet_rollout_submit(w->store, &me, &ask, &a, &w->e));
     assert_int_equal(last_seq(w), seq + 1);
 }
 
 static void test_commands(void **state)
 {
-    struct world *w = *state;
+    struct fleet_fixture *w = *state;
     static struct rollout_answer a;
     struct reader r CLEANUP(reader_end) = {0};
     struct rollout_command *list;
@@ -560,55 +453,55 @@ static void test_commands(void **state)
     size_t n;
 
     make_fleet(w);
-    OK(w, ask_for(w, "fraud", "1", &a));
-    assert_refused(w, command(w, "r-999999", COMMAND_PAUSE, 0), ERR_NOT_FOUND, "r-999999");
+    FLEET_OK(w, ask_for(w, "fraud", "1", &a));
+    fixture_refused(w, command(w, "r-999999", COMMAND_PAUSE, 0), ERR_NOT_FOUND, "r-999999");
     seq = last_seq(w);
-    OK(w, command(w, a.id, COMMAND_PAUSE, 0));
+    FLEET_OK(w, command(w, a.id, COMMAND_PAUSE, 0));
     assert_int_equal(last_seq(w), seq + 1);
-    assert_refused(w, command(w, a.id, COMMAND_PROMOTE, 2), ERR_CONFLICT, "\"pause\" by t-1");
-    OK(w, reader_begin(w->store, &r, &w->e));
-    OK(w, db_rollout_commands(r.db, a.id, 0, &w->arena, &list, &n, &w->e));
+    fixture_refused(w, command(w, a.id, COMMAND_PROMOTE, 2), ERR_CONFLICT, "\"pause\" by t-1");
+    FLEET_OK(w, reader_begin(w->store, &r, &w->e));
+    FLEET_OK(w, db_rollout_commands(r.db, a.id, 0, &w->arena, &list, &n, &w->e));
     assert_int_equal(n, 1);
     assert_int_equal(list[0].verb, COMMAND_PAUSE);
     assert_string_equal(list[0].reason, "because");
     end_rollout(w, a.id, ROLLOUT_CANCELLED);
-    assert_refused(w, command(w, a.id, COMMAND_RESUME, 0), ERR_CONFLICT, "ended");
+    fixture_refused(w, command(w, a.id, COMMAND_RESUME, 0), ERR_CONFLICT, "ended");
 }
 
 static void test_rollback(void **state)
 {
-    struct world *w = *state;
+    struct fleet_fixture *w = *state;
     static struct rollout_answer a, b;
     int64_t seq;
 
     make_fleet(w);
-    assert_refused(w, ask_back(w, NULL, false, &a), ERR_NOT_FOUND, "is live");
-    OK(w, ask_for(w, "fraud", "1", &a));
+    fixture_refused(w, ask_back(w, NULL, false, &a), ERR_NOT_FOUND, "is live");
+    FLEET_OK(w, ask_for(w, "fraud", "1", &a));
     end_rollout(w, a.id, ROLLOUT_SUCCEEDED);
-    assert_refused(w, ask_back(w, NULL, false, &a), ERR_NOT_FOUND, "nothing to go back to");
+    fixture_refused(w, ask_back(w, NULL, false, &a), ERR_NOT_FOUND, "nothing to go back to");
     /* Nothing holds a way back, so it leads only where one has been. */
-    assert_refused(w, ask_back(w, "2", false, &a), ERR_CONFLICT, "never live");
-    OK(w, ask_for(w, "fraud", "2", &a));
+    fixture_refused(w, ask_back(w, "2", false, &a), ERR_CONFLICT, "never live");
+    FLEET_OK(w, ask_for(w, "fraud", "2", &a));
 
     seq = last_seq(w); /* while a rollout is under way, it is aborted */
-    OK(w, ask_back(w, NULL, true, &b));
+    FLEET_OK(w, ask_back(w, NULL, true, &b));
     assert_int_equal(b.result, ROLLOUT_ASK_ABORTING);
     assert_int_equal(last_seq(w), seq);
-    OK(w, ask_back(w, "1", false, &b));
+    FLEET_OK(w, ask_back(w, "1", false, &b));
     assert_string_equal(b.id, a.id);
     assert_int_equal(last_seq(w), seq + 1);
-    assert_refused(w, ask_back(w, "3", false, &b), ERR_CONFLICT, a.id);
+    fixture_refused(w, ask_back(w, "3", false, &b), ERR_CONFLICT, a.id);
     end_rollout(w, a.id, ROLLOUT_SUCCEEDED); /* the abort came too late */
 
-    OK(w, ask_for(w, "fraud", "3", &a));
+    FLEET_OK(w, ask_for(w, "fraud", "3", &a));
     end_rollout(w, a.id, ROLLOUT_SUCCEEDED);
-    OK(w, ask_back(w, NULL, false, &b));
+    FLEET_OK(w, ask_back(w, NULL, false, &b));
     assert_int_equal(b.from, 3);
     assert_int_equal(b.to, 2);
     assert_int_equal(b.policy.bake_ms, 0);
-    assert_refused(w, ask_back(w, NULL, false, &b), ERR_CONFLICT, "still active");
+    fixture_refused(w, ask_back(w, NULL, false, &b), ERR_CONFLICT, "still active");
     end_rollout(w, find_target(w, "production", "fraud").rollout, ROLLOUT_SUCCEEDED);
-    OK(w, ask_back(w, NULL, false, &b)); /* further back, not forth again */
+    FLEET_OK(w, ask_back(w, NULL, false, &b)); /* further back, not forth again */
     assert_int_equal(b.from, 2);
     assert_int_equal(b.to, 1);
 }
@@ -616,7 +509,8 @@ static void test_rollback(void **state)
 /* --- targets
  * ---------------------------------------------------------------------------------------- */
 
-static int set_target(struct world *w, const char *model, const char *serve_as, const char *policy)
+static int set_target(struct fleet_fixture *w, const char *model, const char *serve_as,
+                      const char *policy)
 {
     json_t *j CLEANUP(json_decref_ptr) = policy != NULL ? json_loads(policy, 0, NULL) : NULL;
     struct target_spec spec = {
@@ -627,51 +521,53 @@ static int set_target(struct world *w, const char *model, const char *serve_as, 
 
 static void test_target(void **state)
 {
-    struct world *w = *state;
+    struct fleet_fixture *w = *state;
     json_t *policy CLEANUP(json_decref_ptr) = NULL;
     static struct rollout_answer a;
     struct target_row t;
     int64_t seq;
 
     make_fleet(w);
-    push(w, "team/fraud", 1);
-    push(w, "Fraud", 1);
-    assert_refused(w, set_target(w, "none", NULL, NULL), ERR_NOT_FOUND, "none");
-    assert_refused(w, set_target(w, "fraud", "Bad Name", NULL), ERR_INVALID, "/serve_as");
-    assert_refused(w, set_target(w, "fraud", NULL, "{\"batch\":\"x\"}"), ERR_INVALID,
-                   "/policy/batch");
-    OK(w, set_target(w, "fraud", "fraud-detector", "{\"batch\":2}"));
+    fixture_push(w, "team/fraud", 1);
+    fixture_push(w, "Fraud", 1);
+    fixture_refused(w, set_target(w, "none", NULL, NULL), ERR_NOT_FOUND, "none");
+    fixture_refused(w, set_target(w, "fraud", "Bad Name", NULL), ERR_INVALID, "/serve_as");
+    fixture_refused(w, set_target(w, "fraud", NULL, "{\"batch\":\"x\"}"), ERR_INVALID,
+                    "/policy/batch");
+    FLEET_OK(w, set_target(w, "fraud", "fraud-detector", "{\"batch\":2}"));
     seq = last_seq(w);
-    OK(w, set_target(w, "fraud", "fraud-detector", "{\"batch\":2}"));
+    FLEET_OK(w, set_target(w, "fraud", "fraud-detector", "{\"batch\":2}"));
     assert_int_equal(last_seq(w), seq);
-    OK(w, set_target(w, "fraud", "fraud", NULL)); /* not rolled out yet */
+    FLEET_OK(w, set_target(w, "fraud", "fraud", NULL)); /* not rolled out yet */
     t = find_target(w, "production", "fraud");
     assert_string_equal(t.serve_as, "fraud");
     assert_string_equal(t.policy, "{\"batch\":2}");
-    OK(w, fleet_target_policy(&t, NULL, &policy, &w->e));
+    FLEET_OK(w, fleet_target_policy(&t, NULL, &policy, &w->e));
     assert_int_equal(json_integer_value(json_object_get(policy, "batch")), 2);
     assert_string_equal(json_string_value(json_object_get(policy, "strategy")), "rolling");
 
-    assert_refused(w, set_target(w, "team/fraud", "fraud", NULL), ERR_CONFLICT, "/serve_as");
-    OK(w, ask_for(w, "Fraud", "1", &a)); /* its own name is taken */
+    fixture_refused(w, set_target(w, "team/fraud", "fraud", NULL), ERR_CONFLICT, "/serve_as");
+    FLEET_OK(w, ask_for(w, "Fraud", "1", &a)); /* its own name is taken */
     assert_string_equal(a.serve_as, "fraud-2");
-    OK(w, ask_for(w, "fraud", "1", &a));
-    assert_refused(w, set_target(w, "fraud", "other", NULL), ERR_CONFLICT, "stays so");
+    FLEET_OK(w, ask_for(w, "fraud", "1", &a));
+    fixture_refused(w, set_target(w, "fraud", "other", NULL), ERR_CONFLICT, "stays so");
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_env, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_node_urls, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_node, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_labels, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_submit, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_not_servable, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_dry_run, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_commands, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_rollback, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_target, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_env, fleet_fixture_setup, fleet_fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_node_urls, fleet_fixture_setup,
+                                        fleet_fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_node, fleet_fixture_setup, fleet_fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_labels, fleet_fixture_setup, fleet_fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_submit, fleet_fixture_setup, fleet_fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_not_servable, fleet_fixture_setup,
+                                        fleet_fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_dry_run, fleet_fixture_setup, fleet_fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_commands, fleet_fixture_setup, fleet_fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_rollback, fleet_fixture_setup, fleet_fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_target, fleet_fixture_setup, fleet_fixture_teardown),
         cmocka_unit_test(test_drivers),
     };
 

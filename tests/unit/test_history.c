@@ -15,6 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "history_inner.h"
 #include "keys.h"
 #include "support_history.h"
@@ -281,6 +282,7 @@ static void test_resume(void **state)
          NULL, true},
         {"a file", "rm -rf history.git && touch history.git", NULL, true},
         {"an empty folder", "rm -rf history.git && mkdir history.git", NULL, true},
+        {"HEAD emptied by a power failure", "truncate -s 0 history.git/HEAD", NULL, true},
         {"objects lost", "rm -f history.git/objects/pack/*", NULL, true},
         {"a pack cut short",
          "for f in history.git/objects/pack/*.pack; do chmod u+w $f; truncate -s -1 $f; done", NULL,
@@ -420,7 +422,7 @@ static void test_packs_are_merged(void **state)
     assert_true(strtol(out.data, NULL, 10) > 100); /* merged ones are still there for readers */
     SHELL("grep -c ^P history.git/objects/info/packs");
     assert_true(strtol(out.data, NULL, 10) <= 51);
-    must(history_tidy(history, history_monotonic_ms() + 11 * 60 * 1000, &err));
+    must(history_tidy(history, clock_monotonic_ms() + 11 * 60 * 1000, &err));
     SHELL("ls history.git/objects/pack/*.pack | wc -l");
     assert_true(strtol(out.data, NULL, 10) <= 51);
     check_fsck();
@@ -430,6 +432,43 @@ static void test_packs_are_merged(void **state)
     verify_all(134);
     SHELL("git -C history.git rev-parse main~3");
     assert_string_equal(out.data, head);
+}
+
+static bool is_asked_less(void *arg)
+{
+    int *left = arg;
+    return (*left)-- > 0;
+}
+
+/* A merge that is told to stop changes nothing, wherever it is. */
+static void test_a_merge_can_be_given_up(void **state)
+{
+    (void)state;
+    int64_t n;
+    publish();
+    for (int i = 0; i < 60; i++) {
+        fixture_rows(&fixture, 1);
+        must(history_publish_batch(history, &n, &err));
+    }
+    int64_t n_packs = history_repo_n_packs(history->repo);
+    assert_true(n_packs > 50);
+    int code = ERR_UNAVAILABLE;
+    int n_given_up = 0;
+    for (int most = 0; code; most = 2 * most + 1, n_given_up++) {
+        int left = most;
+        history_repo_ask(history->repo, is_asked_less, &left);
+        code = history_tidy(history, clock_monotonic_ms(), &err);
+        if (!code)
+            break;
+        assert_int_equal(code, ERR_UNAVAILABLE);
+        assert_int_equal(history_repo_n_packs(history->repo), n_packs);
+        check_fsck();
+    }
+    assert_true(n_given_up >= 3);
+    assert_true(history_repo_n_packs(history->repo) < n_packs);
+    history_repo_ask(history->repo, NULL, NULL);
+    check_fsck();
+    verify_all(61);
 }
 
 /* Longer than one stored block, at its edges, and no members at all. */
@@ -486,6 +525,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_stored_id_differs, setup, teardown),
         cmocka_unit_test_setup_teardown(test_failure_and_recovery, setup, teardown),
         cmocka_unit_test_setup_teardown(test_packs_are_merged, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_merge_can_be_given_up, setup, teardown),
         cmocka_unit_test_setup_teardown(test_document_sizes, setup, teardown),
         cmocka_unit_test_setup_teardown(test_thread, setup, teardown),
         cmocka_unit_test_setup_teardown(test_thousand_rows, setup, teardown),

@@ -75,6 +75,41 @@ static void put(struct bench *s)
     windows_mark_all(&s->b->c);
 }
 
+/* With many nodes counts alone are stored now and then, and before anything moves on. */
+static void test_stored_now_and_then(void **state)
+{
+    struct bench *s = *state;
+    struct judge_bench *b = s->b;
+
+    judge_bench_begin(b);
+    judge_bench_turn(b, 20, 0, 60, 0);
+    put(s);
+    struct judging *j = b->target.judging;
+    assert_false(j->is_ahead || judging_is_behind(&b->c, &b->target));
+    b->c.o.sample_every_ms = 100; /* four nodes are 120 ms */
+    j->stored_ms = b->c.now_ms + JUDGE_EVERY;
+    judge_bench_turn(b, 20, 0, 60, 0);
+    assert_true(j->is_ahead);
+    assert_false(j->is_unwritten);
+    assert_true(j->n_intervals > 0); /* nothing is forgotten meanwhile */
+    assert_true(judging_is_behind(&b->c, &b->target));
+    assert_true(j->is_unwritten);
+    put(s);
+    assert_false(j->is_ahead || j->is_unwritten);
+    assert_int_equal(j->n_intervals, 0);
+    judge_bench_turn(b, 20, 0, 60, 0); /* it is time again */
+    assert_true(j->is_unwritten);
+    put(s);
+    j->stored_ms = b->c.now_ms + 100 * JUDGE_EVERY;
+    for (int i = 0; i < 50 && judge_bench_result(b)->verdict != VERDICT_FAIL; i++) {
+        assert_false(j->is_unwritten);
+        judge_bench_turn(b, 0, 20, 60, 0);
+    }
+    assert_int_equal(judge_bench_result(b)->verdict, VERDICT_FAIL);
+    assert_true(j->is_unwritten); /* a verdict at once */
+    put(s);
+}
+
 static json_t *replay(struct bench *s)
 {
     struct reader r CLEANUP(reader_end) = {0};
@@ -423,6 +458,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_many_intervals, setup, teardown),
         cmocka_unit_test_setup_teardown(test_many_values, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_stored_now_and_then, setup, teardown),
         cmocka_unit_test_setup_teardown(test_restart, setup, teardown),
         cmocka_unit_test_setup_teardown(test_restart_of_values, setup, teardown),
         cmocka_unit_test_setup_teardown(test_merging, setup, teardown),

@@ -15,6 +15,7 @@
 
 #include "db_nodes.h"
 #include "fleet_nodes.h"
+#include "fleet_router.h"
 #include "support_fleet.h"
 
 static const struct fleet_change me = {.actor = "t-1", .reason = "because"};
@@ -167,6 +168,95 @@ static void test_lease_life(void **state)
     FLEET_OK(f, leave(f, "auto", NULL));
     FLEET_OK(f, leave(f, "auto", NULL));
     assert_false(is_there(f, "auto"));
+}
+
+/* Silent together: the way to them is broken. Silent alone: gone. */
+static void test_many_leases_at_once(void **state)
+{
+    struct fleet_fixture *f = *state;
+    static const struct {
+        int n_nodes, n_silent;
+        bool is_held;
+    } cases[] = {{1, 1, false}, {2, 1, false}, {2, 2, true},  {3, 1, false}, {3, 2, true},
+                 {5, 2, false}, {5, 3, true},  {8, 4, false}, {8, 8, true}};
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct lease_count count;
+        struct node_register in[8];
+
+        for (int k = 0; k < cases[i].n_nodes; k++) {
+            in[k] = register_of(f, arena_printf(&f->arena, "m%zu-%d", i, k));
+            assert_int_equal(enter(f, &in[k]), NODE_IS_NEW);
+            f->now_ms += 300; /* not all in the same moment */
+        }
+        f->now_ms += 5900;
+        for (int k = cases[i].n_silent; k < cases[i].n_nodes; k++)
+            assert_int_equal(enter(f, &in[k]), NODE_IS_RENEWED);
+        f->now_ms += 10000 - 5900 - 300 * cases[i].n_nodes; /* the first has just ended */
+        FLEET_OK(f, fleet_node_expire(f->store, f->now_ms, 0, &count, &f->e));
+        assert_int_equal(count.n_gone, !cases[i].is_held);
+        assert_int_equal(count.n_held, cases[i].is_held);
+        assert_string_equal(count.held_env, cases[i].is_held ? "production" : "");
+        f->now_ms += 4000;
+        if (cases[i].is_held) { /* heard again, but for the last one */
+            FLEET_OK(f, fleet_node_expire(f->store, f->now_ms, 0, &count, &f->e));
+            assert_int_equal(count.n_held, cases[i].n_silent);
+            for (int k = 1; k < cases[i].n_nodes; k++)
+                assert_int_equal(enter(f, &in[k]), NODE_IS_RENEWED);
+            assert_int_equal(expire(f, 0), 1);
+        }
+        for (int k = 0; k < cases[i].n_nodes; k++)
+            FLEET_OK(f, leave(f, in[k].spec.name, NULL));
+    }
+}
+
+/* --- names at the routers --------------------------------------------------------------------- */
+
+static int label_node(struct fleet_fixture *f, const char *name, const char *server)
+{
+    json_t *labels CLEANUP(json_decref_ptr) = json_pack("{s:s*}", "srv", server);
+    struct node_spec spec = {.env = "production", .name = name, .labels = labels};
+
+    return fleet_node_update(f->store, &me, &spec, &f->e);
+}
+
+/* Two nodes that a router would take for one are refused, whatever is changed. */
+static void test_names_at_routers(void **state)
+{
+    struct fleet_fixture *f = *state;
+    struct router_spec lb = {.env = "production", .name = "lb", .address = "unix:/run/lb.sock"};
+    struct router_spec more = {
+        .env = "production", .name = "more", .address = "unix:/run/more.sock"};
+    struct node_register in = register_of(f, "auto");
+    json_t *labels CLEANUP(json_decref_ptr) = json_pack("{s:s}", "srv", "a");
+    enum node_register_result out;
+
+    assert_int_equal(enter(f, &in), NODE_IS_NEW);
+    FLEET_OK(f, label_node(f, "n1", "a"));
+    FLEET_OK(f, label_node(f, "n2", "a")); /* no router goes by it */
+    FLEET_OK(f, fleet_router_create(f->store, &me, &lb, &f->e));
+    lb.server_label = "srv";
+    fixture_refused(f, fleet_router_update(f->store, &me, &lb, &f->e), ERR_CONFLICT,
+                    "/server_label");
+    more.server_label = "srv";
+    fixture_refused(f, fleet_router_create(f->store, &me, &more, &f->e), ERR_CONFLICT,
+                    "/server_label");
+    FLEET_OK(f, label_node(f, "n2", "auto")); /* the name of the one without a label */
+    fixture_refused(f, fleet_router_update(f->store, &me, &lb, &f->e), ERR_CONFLICT, "\"auto\"");
+    FLEET_OK(f, label_node(f, "n2", "b"));
+    FLEET_OK(f, fleet_router_update(f->store, &me, &lb, &f->e));
+    fixture_refused(f, label_node(f, "n2", "a"), ERR_CONFLICT, "/labels");
+    fixture_refused(f, label_node(f, "n2", "auto"), ERR_CONFLICT, "/labels");
+    FLEET_OK(f, label_node(f, "n2", "c"));
+    in.spec.labels = labels;
+    fixture_refused(f, fleet_node_register(f->store, &me, &in, &out, &f->e), ERR_CONFLICT,
+                    "/labels");
+    struct node_register late = register_of(f, "late");
+    late.spec.labels = labels;
+    fixture_refused(f, fleet_node_register(f->store, &me, &late, &out, &f->e), ERR_CONFLICT,
+                    "node \"n1\"");
+    late.spec.labels = NULL;
+    assert_int_equal(enter(f, &late), NODE_IS_NEW);
 }
 
 static void test_register_changes(void **state)
@@ -389,6 +479,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(test_cordons),
         T(test_lease_life),
+        T(test_many_leases_at_once),
+        T(test_names_at_routers),
         T(test_register_changes),
         T(test_register_refused),
         T(test_register_of_others),

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "db_rollout.h"
 #include "fleet_fault.h"
 #include "fleet_queue.h"
 #include "support_fleet.h"
@@ -116,16 +117,84 @@ static int n_commands(struct fleet_fixture *f, const char *id, enum command_verb
     return found;
 }
 
+/* The version of the newest rollout that began, as the controller reads it. */
+static int64_t last_to(struct fleet_fixture *f)
+{
+    struct reader r CLEANUP(reader_end) = {0};
+    struct target_row t = fixture_target(f, "production", "fraud");
+    struct watch_target row = {0};
+    bool found = false;
+
+    FLEET_OK(f, reader_begin(f->store, &r, &f->e));
+    FLEET_OK(f, db_watch_target(r.db, t.target_id, &f->arena, &row, &found, &f->e));
+    return row.last_to;
+}
+
 static void test_replace(void **state)
 {
     struct fleet_fixture *f = begin(state, "{\"queue\":\"replace\"}");
     const char *a = fixture_ask(f, "t-1", "1", NULL);
     const char *b = fixture_ask(f, "t-2", "2", NULL);
 
-    assert_int_equal(n_commands(f, a, COMMAND_ABORT), 1);
+    assert_int_equal(n_commands(f, a, COMMAND_SUPERSEDE), 1);
+    assert_int_equal(n_commands(f, a, COMMAND_ABORT), 0);
+    assert_non_null(strstr(fixture_message(f, NULL), "takes the place of"));
     assert_phase(f, b, ROLLOUT_QUEUED);
-    fixture_move(f, a, ROLLOUT_CANCELLED, ROLLOUT_FAULT_NONE);
+    fixture_move(f, a, ROLLOUT_SUPERSEDED, ROLLOUT_FAULT_USER);
     assert_active(f, b);
+    assert_int_equal(last_to(f), 2);
+}
+
+/* What may wait for long leaves no node in the middle: the active one goes back first. */
+static void test_replace_later(void **state)
+{
+    static const char *const policies[] = {
+        "{\"queue\":\"replace\",\"approvals\":1}",
+        "{\"queue\":\"replace\",\"requires\":{\"environment\":\"staging\",\"soak\":\"1h\"}}"};
+    struct fleet_fixture *f = begin(state, "{}");
+
+    for (size_t i = 0; i < ARRAY_LEN(policies); i++) {
+        json_t *strategy CLEANUP(json_decref_ptr) = json_loads(policies[i], 0, NULL);
+        struct rollout_ask ask = {.strategy = strategy};
+        const char *a = fixture_ask(f, "t-1", i == 0 ? "1" : "3", NULL);
+
+        (void)fixture_ask(f, "t-2", i == 0 ? "2" : "4", &ask);
+        assert_int_equal(n_commands(f, a, COMMAND_ABORT), 1);
+        assert_int_equal(n_commands(f, a, COMMAND_SUPERSEDE), 0);
+        fixture_move(f, a, ROLLOUT_ROLLED_BACK, ROLLOUT_FAULT_USER);
+        fixture_move(f, fixture_target(f, "production", "fraud").rollout, ROLLOUT_CANCELLED,
+                     ROLLOUT_FAULT_NONE);
+    }
+}
+
+/* Who asks for what is live while another one is on its way wants the way back. */
+static void test_replace_by_live(void **state)
+{
+    struct fleet_fixture *f = begin(state, "{\"queue\":\"replace\"}");
+
+    fixture_move(f, fixture_ask(f, "t-1", "1", NULL), ROLLOUT_SUCCEEDED, ROLLOUT_FAULT_NONE);
+    const char *a = fixture_ask(f, "t-1", "2", NULL);
+    (void)fixture_ask(f, "t-2", "1", NULL);
+    assert_int_equal(n_commands(f, a, COMMAND_ABORT), 1);
+    assert_int_equal(n_commands(f, a, COMMAND_SUPERSEDE), 0);
+}
+
+/* What waits or never began is not what was brought last. */
+static void test_brought_last(void **state)
+{
+    struct fleet_fixture *f = begin(state, KEEP);
+    const char *a = fixture_ask(f, "t-1", "1", NULL);
+
+    assert_int_equal(last_to(f), 1);
+    fixture_move(f, a, ROLLOUT_ROLLED_BACK, ROLLOUT_FAULT_NONE);
+    const char *b = fixture_ask(f, "t-1", "2", NULL);
+    (void)fixture_ask(f, "t-1", "3", NULL);
+    assert_int_equal(last_to(f), 2);
+    fixture_move(f, b, ROLLOUT_CANCELLED, ROLLOUT_FAULT_NONE);
+    assert_int_equal(last_to(f), 3);
+    fixture_move(f, fixture_target(f, "production", "fraud").rollout, ROLLOUT_REJECTED,
+                 ROLLOUT_FAULT_NONE);
+    assert_int_equal(last_to(f), 1);
 }
 
 static void test_hotfix(void **state)
@@ -400,6 +469,12 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_coalesce, fleet_fixture_setup, fleet_fixture_teardown),
         cmocka_unit_test_setup_teardown(test_reject, fleet_fixture_setup, fleet_fixture_teardown),
         cmocka_unit_test_setup_teardown(test_replace, fleet_fixture_setup, fleet_fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_replace_later, fleet_fixture_setup,
+                                        fleet_fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_replace_by_live, fleet_fixture_setup,
+                                        fleet_fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_brought_last, fleet_fixture_setup,
+                                        fleet_fixture_teardown),
         cmocka_unit_test_setup_teardown(test_hotfix, fleet_fixture_setup, fleet_fixture_teardown),
         cmocka_unit_test_setup_teardown(test_hotfix_during_rollback, fleet_fixture_setup,
                                         fleet_fixture_teardown),

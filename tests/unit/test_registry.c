@@ -11,86 +11,22 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "registry.h"
-#include "support_dir.h"
-
-struct world {
-    struct temp_dir dir;
-    struct store *store;
-    struct blobs *blobs;
-    struct seal_key key;
-    struct registry r;
-    struct arena arena;
-    struct err e;
-};
-
-static int setup(void **state)
-{
-    struct world *w = mem_alloc(sizeof *w);
-    uint8_t seed[SEAL_SEED_BYTES] = {7};
-    temp_dir_make(&w->dir);
-    struct store_options options = {.path = temp_dir_file(&w->dir, &w->arena, "mreg.db"),
-                                    .n_readers = 2};
-    assert_int_equal(seal_init(&w->e), ERR_OK);
-    assert_int_equal(store_open(&options, &w->store, &w->e), ERR_OK);
-    assert_int_equal(blobs_open(w->dir.path, w->store, &w->blobs, &w->e), ERR_OK);
-    seal_key_from_seed(&w->key, seed);
-    w->r = (struct registry){w->store, w->blobs, &w->key, "reg-test", "test.local"};
-    *state = w;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    struct world *w = *state;
-    blobs_close(w->blobs);
-    store_close(w->store);
-    arena_clear(&w->arena);
-    temp_dir_remove(&w->dir);
-    free(w);
-    return 0;
-}
-
-#define OK(w, call) assert_ok((w), (call), #call)
-
-static void assert_ok(struct world *w, int rc, const char *call)
-{
-    if (rc != ERR_OK)
-        fail_msg("%s: %s: %s", call, err_name((enum err_code)rc), w->e.message);
-}
-
-/* --- helpers: uploads and looks --- */
-
-struct text_source {
-    const char *at;
-    size_t left;
-};
-
-static int read_text(void *self, void *bytes, size_t n, size_t *got, struct err *e)
-{
-    struct text_source *s = self;
-    (void)e;
-    *got = n < s->left ? n : s->left;
-    memcpy(bytes, s->at, *got);
-    s->at += *got;
-    s->left -= *got;
-    return ERR_OK;
-}
+#include "support_fleet.h"
 
 /* Plans an upload of one file and, when `send`, sends it. */
-static void upload_one(struct world *w, const char *model, const char *text, bool have, bool send,
-                       char id[40])
+static void upload_one(struct fleet_fixture *w, const char *model, const char *text, bool have,
+                       bool send, char id[40])
 {
     struct upload_file f = {.size = (int64_t)strlen(text), .path = "model.bin", .have = have};
-    struct text_source source = {text, strlen(text)};
-    struct body_source body = {&source, read_text};
+    struct fixture_bytes bytes = {text, strlen(text)};
+    struct body_source body = fixture_body(&bytes);
     digest_of(text, strlen(text), &f.sha256);
-    OK(w, upload_create(w->blobs, model, "t-1", &f, 1, id, &w->e));
+    FLEET_OK(w, upload_create(w->blobs, model, "t-1", &f, 1, id, &w->e));
     if (send)
-        OK(w, upload_put_file(w->blobs, id, 0, &body, &w->e));
+        FLEET_OK(w, upload_put_file(w->blobs, id, 0, &body, &w->e));
 }
 
-static struct published push(struct world *w, const char *model, const char *text,
+static struct published push(struct fleet_fixture *w, const char *model, const char *text,
                              struct registry_publish in)
 {
     char id[40];
@@ -98,7 +34,7 @@ static struct published push(struct world *w, const char *model, const char *tex
     upload_one(w, model, text, false, true, id);
     in.upload_id = id;
     in.actor = "t-1";
-    OK(w, registry_publish(&w->r, &in, &out, &w->e));
+    FLEET_OK(w, registry_publish(&w->r, &in, &out, &w->e));
     return out;
 }
 
@@ -107,7 +43,7 @@ static struct registry_publish plain(void)
     return (struct registry_publish){0};
 }
 
-static struct pairs one_pair(struct world *w, const char *key, const char *value)
+static struct pairs one_pair(struct fleet_fixture *w, const char *key, const char *value)
 {
     struct pair *p = arena_alloc(&w->arena, sizeof *p);
     *p = (struct pair){key, value};
@@ -132,22 +68,22 @@ static void look_close(struct eyes *l)
     reader_end(&l->reader);
 }
 
-static void look(struct world *w, struct eyes *l)
+static void look(struct fleet_fixture *w, struct eyes *l)
 {
-    OK(w, reader_begin(w->store, &l->reader, &w->e));
+    FLEET_OK(w, reader_begin(w->store, &l->reader, &w->e));
     l->scope = (struct registry_scope){l->reader.db, "*", INT64_MAX, &w->arena};
 }
 
-static int64_t last_seq(struct world *w)
+static int64_t last_seq(struct fleet_fixture *w)
 {
     struct eyes l CLEANUP(look_close) = {0};
     int64_t seq = 0;
     look(w, &l);
-    OK(w, journal_seq_at(l.scope.db, INT64_MAX, &seq, &w->e));
+    FLEET_OK(w, journal_seq_at(l.scope.db, INT64_MAX, &seq, &w->e));
     return seq;
 }
 
-static int get_version(struct world *w, const char *model, const char *ref, int64_t seq,
+static int get_version(struct fleet_fixture *w, const char *model, const char *ref, int64_t seq,
                        struct version_row *out)
 {
     struct eyes l CLEANUP(look_close) = {0};
@@ -156,7 +92,7 @@ static int get_version(struct world *w, const char *model, const char *ref, int6
     return registry_get_version(&l.scope, model, ref, out, &w->e);
 }
 
-static int get_model(struct world *w, const char *model, int64_t seq, struct model_row *out)
+static int get_model(struct fleet_fixture *w, const char *model, int64_t seq, struct model_row *out)
 {
     struct eyes l CLEANUP(look_close) = {0};
     look(w, &l);
@@ -164,7 +100,7 @@ static int get_model(struct world *w, const char *model, int64_t seq, struct mod
     return registry_get_model(&l.scope, model, out, &w->e);
 }
 
-static int64_t resolve(struct world *w, const char *model, const char *ref)
+static int64_t resolve(struct fleet_fixture *w, const char *model, const char *ref)
 {
     struct eyes l CLEANUP(look_close) = {0};
     int64_t number = 0;
@@ -204,7 +140,7 @@ static int put_environment(struct tx *tx, void *ctx, struct err *e)
 
 static void publishes(void **state)
 {
-    struct world *w = *state;
+    struct fleet_fixture *w = *state;
     struct registry_publish in = plain();
     struct version_row v;
     struct model_row m;
@@ -218,7 +154,7 @@ static void publishes(void **state)
     assert_int_equal(out.number, 1);
     assert_false(out.is_already);
     assert_string_equal(out.model, "fraud");
-    OK(w, get_version(w, "fraud", "candidate", INT64_MAX, &v));
+    FLEET_OK(w, get_version(w, "fraud", "candidate", INT64_MAX, &v));
     assert_int_equal(v.number, 1);
     assert_string_equal(value_in(&v.metrics, "auc"), "0.941");
     assert_string_equal(value_in(&v.lineage, "git_commit"), "abc");
@@ -227,7 +163,7 @@ static void publishes(void **state)
     assert_string_equal(v.files[0].path, "model.bin");
     assert_int_equal(v.files[0].size, 9);
     assert_int_equal(v.aliases.n, 1);
-    OK(w, get_model(w, "fraud", INT64_MAX, &m));
+    FLEET_OK(w, get_model(w, "fraud", INT64_MAX, &m));
     assert_int_equal(m.latest, 1);
     assert_int_equal(m.n_versions, 1);
     assert_string_equal(m.aliases.items[0].name, "candidate");
@@ -237,11 +173,11 @@ static void publishes(void **state)
 /* Stored documents are those whose digests the record names, with good signatures over them. */
 static void signs(void **state)
 {
-    struct world *w = *state;
+    struct fleet_fixture *w = *state;
     struct eyes l CLEANUP(look_close) = {0};
     struct version_row v;
     push(w, "fraud", "model one", plain());
-    OK(w, get_version(w, "fraud", "1", INT64_MAX, &v));
+    FLEET_OK(w, get_version(w, "fraud", "1", INT64_MAX, &v));
     look(w, &l);
     const struct {
         const struct digest *digest;
@@ -254,24 +190,25 @@ static void signs(void **state)
         size_t n = 0;
         struct digest d;
         struct seal_public by;
-        OK(w, journal_doc_at(l.scope.db, journal_path_version(&w->arena, "fraud", 1, docs[i].file),
-                             INT64_MAX, &w->arena, &bytes, &n, &w->e));
+        FLEET_OK(w, journal_doc_at(l.scope.db,
+                                   journal_path_version(&w->arena, "fraud", 1, docs[i].file),
+                                   INT64_MAX, &w->arena, &bytes, &n, &w->e));
         digest_of(bytes, n, &d);
         assert_true(digest_equal(&d, docs[i].digest));
-        OK(w, db_signature_get(l.scope.db, &d, docs[i].name_space, &w->arena, &armor, &w->e));
+        FLEET_OK(w, db_signature_get(l.scope.db, &d, docs[i].name_space, &w->arena, &armor, &w->e));
         assert_non_null(armor);
-        OK(w, seal_verify(armor, docs[i].name_space, bytes, n, &by, &w->e));
+        FLEET_OK(w, seal_verify(armor, docs[i].name_space, bytes, n, &by, &w->e));
         assert_memory_equal(by.b, w->key.pub.b, SEAL_PUBLIC_BYTES);
     }
     struct manifest m;
-    OK(w, registry_manifest(l.scope.db, "fraud", 1, &w->arena, &m, &w->e));
+    FLEET_OK(w, registry_manifest(l.scope.db, "fraud", 1, &w->arena, &m, &w->e));
     assert_int_equal(m.n_files, 1);
     assert_true(digest_equal(&m.files[0].sha256, &v.files[0].sha256));
 }
 
 static void same_content_is_already_so(void **state)
 {
-    struct world *w = *state;
+    struct fleet_fixture *w = *state;
     struct registry_publish in = plain();
     struct version_row v;
     in.metrics = one_pair(w, "auc", "0.9");
@@ -284,9 +221,9 @@ static void same_content_is_already_so(void **state)
     in.lineage = one_pair(w, "run", "17");
     assert_true(push(w, "fraud", "same", in).is_already);
     assert_int_equal(last_seq(w), 2);
-    OK(w, get_version(w, "fraud", "1", INT64_MAX, &v));
+    FLEET_OK(w, get_version(w, "fraud", "1", INT64_MAX, &v));
     assert_string_equal(value_in(&v.lineage, "run"), "17");
-    OK(w, get_version(w, "fraud", "1", 1, &v));
+    FLEET_OK(w, get_version(w, "fraud", "1", 1, &v));
     assert_string_equal(value_in(&v.lineage, "run"), "(none)");
     assert_string_equal(value_in(&v.metrics, "auc"), "0.9");
 
@@ -304,7 +241,7 @@ static void same_content_is_already_so(void **state)
 
 static void incomplete_makes_nothing(void **state)
 {
-    struct world *w = *state;
+    struct fleet_fixture *w = *state;
     char id[40];
     struct published out = {0};
     struct registry_publish in = {.upload_id = id, .actor = "t-1"};
@@ -316,7 +253,7 @@ static void incomplete_makes_nothing(void **state)
 
     /* An alias of an environment fails the whole transaction. */
     int64_t none = 0;
-    OK(w, store_write(w->store, TX_FACT, put_environment, &none, &w->e));
+    FLEET_OK(w, store_write(w->store, TX_FACT, put_environment, &none, &w->e));
     upload_one(w, "fraud", "sent", false, true, id);
     in = (struct registry_publish){.upload_id = id, .actor = "t-1", .aliases = {"production"}};
     in.n_aliases = 1;
@@ -324,61 +261,62 @@ static void incomplete_makes_nothing(void **state)
     assert_int_equal(resolve(w, "fraud", "latest"), -ERR_NOT_FOUND);
     assert_int_equal(last_seq(w), 1);
     in.n_aliases = 0; /* the upload is still there */
-    OK(w, registry_publish(&w->r, &in, &out, &w->e));
+    FLEET_OK(w, registry_publish(&w->r, &in, &out, &w->e));
     assert_int_equal(out.number, 1);
     assert_int_equal(registry_publish(&w->r, &in, &out, &w->e), ERR_NOT_FOUND);
 }
 
 static void numbers_are_never_reused(void **state)
 {
-    struct world *w = *state;
+    struct fleet_fixture *w = *state;
     struct registry_change c = {"fraud", "t-1", "cleaning"};
     struct model_row m;
     struct version_row v;
     push(w, "fraud", "one", plain());
     push(w, "fraud", "two", plain());
-    OK(w, registry_delete_version(&w->r, &c, 2, &w->e));
+    w->now_ms++;
+    FLEET_OK(w, registry_delete_version(&w->r, &c, 2, &w->e));
     assert_int_equal(resolve(w, "fraud", "2"), -ERR_NOT_FOUND);
     assert_int_equal(resolve(w, "fraud", "latest"), 1);
     assert_int_equal(push(w, "fraud", "two", plain()).number, 3); /* deleted content is new again */
-    OK(w, registry_delete_model(&w->r, &c, &w->e));
+    FLEET_OK(w, registry_delete_model(&w->r, &c, &w->e));
     assert_int_equal(get_model(w, "fraud", INT64_MAX, &m), ERR_NOT_FOUND);
     int64_t dead = last_seq(w);
     assert_int_equal(push(w, "fraud", "one", plain()).number, 4);
-    OK(w, get_model(w, "fraud", INT64_MAX, &m));
+    FLEET_OK(w, get_model(w, "fraud", INT64_MAX, &m));
     assert_int_equal(m.n_versions, 1);
     assert_int_equal(m.latest, 4);
     assert_int_equal(resolve(w, "fraud", "1"), -ERR_NOT_FOUND);
     assert_int_equal(get_model(w, "fraud", dead, &m), ERR_NOT_FOUND);
-    OK(w, get_version(w, "fraud", "2", 2, &v)); /* then it lived */
+    FLEET_OK(w, get_version(w, "fraud", "2", 2, &v)); /* then it lived */
     assert_int_equal(get_version(w, "fraud", "3", 2, &v), ERR_NOT_FOUND);
 
     struct registry_edit edit = {0};
     bool created = false;
-    OK(w, registry_delete_model(&w->r, &c, &w->e));
-    OK(w, registry_create_model(&w->r, &c, &edit, &created, &w->e));
+    FLEET_OK(w, registry_delete_model(&w->r, &c, &w->e));
+    FLEET_OK(w, registry_create_model(&w->r, &c, &edit, &created, &w->e));
     assert_true(created);
     assert_int_equal(push(w, "fraud", "one", plain()).number, 5);
 }
 
 static void deleting_is_refused_in_use(void **state)
 {
-    struct world *w = *state;
+    struct fleet_fixture *w = *state;
     struct registry_change c = {"fraud", "t-1", NULL};
     struct alias_move move = {"champion", 1, -1};
     int64_t previous = 0;
     int64_t live = 2;
     push(w, "fraud", "one", plain());
     push(w, "fraud", "two", plain());
-    OK(w, registry_set_alias(&w->r, &c, &move, &previous, &w->e));
+    FLEET_OK(w, registry_set_alias(&w->r, &c, &move, &previous, &w->e));
     assert_int_equal(registry_delete_version(&w->r, &c, 1, &w->e), ERR_CONFLICT);
     assert_non_null(strstr(w->e.message, "champion"));
-    OK(w, store_write(w->store, TX_FACT, put_environment, &live, &w->e));
+    FLEET_OK(w, store_write(w->store, TX_FACT, put_environment, &live, &w->e));
     assert_int_equal(registry_delete_version(&w->r, &c, 2, &w->e), ERR_CONFLICT);
     assert_non_null(strstr(w->e.message, "production"));
     assert_int_equal(registry_delete_model(&w->r, &c, &w->e), ERR_CONFLICT);
-    OK(w, registry_delete_alias(&w->r, &c, "champion", &w->e));
-    OK(w, registry_delete_version(&w->r, &c, 1, &w->e));
+    FLEET_OK(w, registry_delete_alias(&w->r, &c, "champion", &w->e));
+    FLEET_OK(w, registry_delete_version(&w->r, &c, 1, &w->e));
     assert_int_equal(registry_delete_version(&w->r, &c, 1, &w->e), ERR_NOT_FOUND);
 }
 
@@ -412,7 +350,7 @@ static int end_rollout(struct tx *tx, void *ctx, struct err *e)
 
 static void moves_aliases(void **state)
 {
-    struct world *w = *state;
+    struct fleet_fixture *w = *state;
     struct registry_change c = {"fraud", "t-1", NULL};
     struct model_row m;
     struct version_row v;
@@ -441,60 +379,60 @@ static void moves_aliases(void **state)
     }
     assert_int_equal(last_seq(w), 5); /* setting it where it is makes no row */
     int64_t live = 1;
-    OK(w, store_write(w->store, TX_FACT, put_environment, &live, &w->e));
+    FLEET_OK(w, store_write(w->store, TX_FACT, put_environment, &live, &w->e));
     struct alias_move env = {"production", 2, -1};
     assert_int_equal(registry_set_alias(&w->r, &c, &env, &previous, &w->e), ERR_CONFLICT);
     assert_int_equal(registry_delete_alias(&w->r, &c, "production", &w->e), ERR_CONFLICT);
-    OK(w, get_model(w, "fraud", INT64_MAX, &m));
+    FLEET_OK(w, get_model(w, "fraud", INT64_MAX, &m));
     struct rollout_end end = {m.model_id, 2};
-    OK(w, store_write(w->store, TX_FACT, end_rollout, &end, &w->e));
+    FLEET_OK(w, store_write(w->store, TX_FACT, end_rollout, &end, &w->e));
     assert_int_equal(resolve(w, "fraud", "production"), 2);
     end.number = 7;
     assert_int_equal(store_write(w->store, TX_FACT, end_rollout, &end, &w->e), ERR_NOT_FOUND);
-    OK(w, get_model(w, "fraud", INT64_MAX, &m));
+    FLEET_OK(w, get_model(w, "fraud", INT64_MAX, &m));
     assert_int_equal(m.aliases.n, 2); /* the environment's is in live */
     assert_string_equal(m.live.items[0].name, "production");
-    OK(w, get_model(w, "fraud", last_seq(w), &m));
+    FLEET_OK(w, get_model(w, "fraud", last_seq(w), &m));
     assert_int_equal(m.aliases.n, 2);
     assert_int_equal(m.live.n, 1);
     assert_int_equal(m.live.items[0].number, 2);
-    OK(w, get_version(w, "fraud", "champion", 3, &v)); /* as of its first setting */
+    FLEET_OK(w, get_version(w, "fraud", "champion", 3, &v)); /* as of its first setting */
     assert_int_equal(v.number, 1);
     assert_int_equal(get_version(w, "fraud", "champion", 2, &v), ERR_NOT_FOUND);
 }
 
 static void edits(void **state)
 {
-    struct world *w = *state;
+    struct fleet_fixture *w = *state;
     struct registry_change c = {"fraud", "t-1", "because"};
     struct registry_edit edit = {.description = "finds fraud", .tags = one_pair(w, "team", "a")};
     struct model_row m;
     struct version_row v;
     bool created = false;
-    OK(w, registry_create_model(&w->r, &c, &edit, &created, &w->e));
+    FLEET_OK(w, registry_create_model(&w->r, &c, &edit, &created, &w->e));
     assert_true(created);
-    OK(w, registry_create_model(&w->r, &c, &edit, &created, &w->e));
+    FLEET_OK(w, registry_create_model(&w->r, &c, &edit, &created, &w->e));
     assert_false(created);
-    OK(w, registry_update_model(&w->r, &c, &edit, &w->e)); /* nothing new: no row */
+    FLEET_OK(w, registry_update_model(&w->r, &c, &edit, &w->e)); /* nothing new: no row */
     assert_int_equal(last_seq(w), 1);
     edit.tags = one_pair(w, "team", "");
     edit.description = NULL;
-    OK(w, registry_update_model(&w->r, &c, &edit, &w->e));
-    OK(w, get_model(w, "fraud", INT64_MAX, &m));
+    FLEET_OK(w, registry_update_model(&w->r, &c, &edit, &w->e));
+    FLEET_OK(w, get_model(w, "fraud", INT64_MAX, &m));
     assert_int_equal(m.tags.n, 0);
     assert_string_equal(m.description, "finds fraud");
-    OK(w, get_model(w, "fraud", 1, &m));
+    FLEET_OK(w, get_model(w, "fraud", 1, &m));
     assert_string_equal(value_in(&m.tags, "team"), "a");
 
     push(w, "fraud", "one", plain());
     edit = (struct registry_edit){.metrics = one_pair(w, "auc", "0.5"), .description = "d"};
-    OK(w, registry_update_version(&w->r, &c, 1, &edit, &w->e));
+    FLEET_OK(w, registry_update_version(&w->r, &c, 1, &edit, &w->e));
     edit = (struct registry_edit){.tags = one_pair(w, "seen", "yes")};
-    OK(w, registry_update_version(&w->r, &c, 1, &edit, &w->e));
-    OK(w, registry_update_version(&w->r, &c, 1, &edit, &w->e));
+    FLEET_OK(w, registry_update_version(&w->r, &c, 1, &edit, &w->e));
+    FLEET_OK(w, registry_update_version(&w->r, &c, 1, &edit, &w->e));
     assert_int_equal(last_seq(w), 5);
     for (int64_t seq = 3; seq <= 6; seq++) {
-        OK(w, get_version(w, "fraud", "1", seq == 6 ? INT64_MAX : seq, &v));
+        FLEET_OK(w, get_version(w, "fraud", "1", seq == 6 ? INT64_MAX : seq, &v));
         assert_string_equal(value_in(&v.metrics, "auc"), seq > 3 ? "0.5" : "(none)");
         assert_string_equal(value_in(&v.tags, "seen"), seq > 4 ? "yes" : "(none)");
         assert_string_equal(v.description, seq > 3 ? "d" : "");
@@ -507,12 +445,12 @@ static void edits(void **state)
 
 static void resolves(void **state)
 {
-    struct world *w = *state;
+    struct fleet_fixture *w = *state;
     struct version_row v;
     char text[DIGEST_TEXT_BYTES];
     push(w, "fraud", "one", plain());
     push(w, "fraud", "two", plain());
-    OK(w, get_version(w, "fraud", "1", INT64_MAX, &v));
+    FLEET_OK(w, get_version(w, "fraud", "1", INT64_MAX, &v));
     const struct {
         const char *ref;
         int64_t number;
@@ -542,7 +480,7 @@ static void hides_by_globs(void **state)
         {"a,fr*", "fraud", true},   {"a, fr*", "fraud", true},    {"", "fraud", false},
         {"team/*", "team/x", true}, {"team/*", "other/x", false}, {"?", "a", true},
     };
-    struct world *w = *state;
+    struct fleet_fixture *w = *state;
     struct eyes l CLEANUP(look_close) = {0};
     struct model_row m;
     struct model_page page;
@@ -557,13 +495,13 @@ static void hides_by_globs(void **state)
     assert_string_equal(w->e.message, "no model \"fraud\"");
     assert_int_equal(registry_get_model(&l.scope, "frad", &m, &w->e), ERR_NOT_FOUND);
     assert_string_equal(w->e.message, "no model \"frad\""); /* no hint of the hidden one */
-    OK(w, registry_list_models(&l.scope, "", "", 50, &page, &w->e));
+    FLEET_OK(w, registry_list_models(&l.scope, "", "", 50, &page, &w->e));
     assert_int_equal(page.n, 1);
     assert_string_equal(page.items[0].name, "team/x");
     struct upload_file files[2] = {0};
     digest_of("one", 3, &files[0].sha256);
     digest_of("two", 3, &files[1].sha256);
-    OK(w, registry_mark_have(&l.scope, files, 2, &w->e));
+    FLEET_OK(w, registry_mark_have(&l.scope, files, 2, &w->e));
     assert_false(files[0].have);
     assert_true(files[1].have);
 }
@@ -571,26 +509,26 @@ static void hides_by_globs(void **state)
 /* Bytes that the caller may not read must be sent, though they are stored. */
 static void knowing_a_digest_is_not_having_it(void **state)
 {
-    struct world *w = *state;
+    struct fleet_fixture *w = *state;
     char id[40];
     struct upload up;
     push(w, "secret", "the weights", plain());
     upload_one(w, "mine", "the weights", false, false, id);
-    OK(w, upload_load(w->blobs, id, &w->arena, &up, &w->e));
+    FLEET_OK(w, upload_load(w->blobs, id, &w->arena, &up, &w->e));
     assert_false(up.files[0].have);
     struct registry_publish in = {.upload_id = id, .actor = "t-2"};
     struct published out;
     assert_int_equal(registry_publish(&w->r, &in, &out, &w->e), ERR_CONFLICT);
     upload_one(w, "mine", "the weights", true, false, id);
-    OK(w, upload_load(w->blobs, id, &w->arena, &up, &w->e));
+    FLEET_OK(w, upload_load(w->blobs, id, &w->arena, &up, &w->e));
     assert_true(up.files[0].have);
-    OK(w, registry_publish(&w->r, &in, &out, &w->e));
+    FLEET_OK(w, registry_publish(&w->r, &in, &out, &w->e));
     assert_int_equal(out.number, 1);
 }
 
 static void pages(void **state)
 {
-    struct world *w = *state;
+    struct fleet_fixture *w = *state;
     struct eyes l CLEANUP(look_close) = {0};
     struct registry_change c = {NULL, "t-1", NULL};
     struct model_page page;
@@ -600,14 +538,14 @@ static void pages(void **state)
     for (int i = 0; i < 25; i++) {
         struct registry_edit edit = {.tags = one_pair(w, "n", arena_printf(&w->arena, "%d", i))};
         c.model = arena_printf(&w->arena, "m-%02d", i);
-        OK(w, registry_create_model(&w->r, &c, &edit, &created, &w->e));
+        FLEET_OK(w, registry_create_model(&w->r, &c, &edit, &created, &w->e));
     }
     for (int i = 0; i < 7; i++)
         push(w, "m-03", arena_printf(&w->arena, "text %d", i), plain());
     look(w, &l);
     int seen = 0;
     do {
-        OK(w, registry_list_models(&l.scope, "m-", after, 10, &page, &w->e));
+        FLEET_OK(w, registry_list_models(&l.scope, "m-", after, 10, &page, &w->e));
         for (size_t i = 0; i < page.n; i++, seen++) {
             assert_string_equal(page.items[i].name, arena_printf(&w->arena, "m-%02d", seen));
             assert_string_equal(value_in(&page.items[i].tags, "n"),
@@ -617,17 +555,17 @@ static void pages(void **state)
         after = page.next;
     } while (after);
     assert_int_equal(seen, 25);
-    OK(w, registry_list_models(&l.scope, "m-1", "", 10, &page, &w->e));
+    FLEET_OK(w, registry_list_models(&l.scope, "m-1", "", 10, &page, &w->e));
     assert_int_equal(page.n, 10);
     assert_null(page.next);
     l.scope.globs = "m-?7,m-20";
-    OK(w, registry_list_models(&l.scope, "", "", 10, &page, &w->e));
+    FLEET_OK(w, registry_list_models(&l.scope, "", "", 10, &page, &w->e));
     assert_int_equal(page.n, 3);
     l.scope.globs = "*";
     int64_t below = 0;
     int64_t expect = 7;
     do {
-        OK(w, registry_list_versions(&l.scope, "m-03", below, 3, &versions, &w->e));
+        FLEET_OK(w, registry_list_versions(&l.scope, "m-03", below, 3, &versions, &w->e));
         for (size_t i = 0; i < versions.n; i++)
             assert_int_equal(versions.items[i].number, expect--);
         below = versions.next;
@@ -635,7 +573,7 @@ static void pages(void **state)
     assert_int_equal(expect, 0);
 }
 
-#define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
+#define TEST(fn) cmocka_unit_test_setup_teardown(fn, fleet_fixture_setup, fleet_fixture_teardown)
 
 int main(void)
 {

@@ -285,7 +285,7 @@ static void test_resume_of_a_freeze(void **state)
     assert_int_equal(rollout_command_check(&s, COMMAND_RESUME, 0, &e), ERR_CONFLICT);
     assert_non_null(strstr(e.message, "release week"));
     assert_int_equal(rollout_command_check(&s, COMMAND_ABORT, 0, &e), ERR_OK);
-    s.pauses[0].reason = PAUSE_CAPACITY; /* may be lifted by name */
+    s.pauses[0].reason = PAUSE_DEPENDENCY; /* may be lifted by name */
     assert_int_equal(rollout_command_check(&s, COMMAND_RESUME, 0, &e), ERR_OK);
 }
 

@@ -509,6 +509,25 @@ static void test_backup(void **state)
                          ERR_OK);
 }
 
+/* Signs of LIKE count as themselves. */
+static void test_like(void **state)
+{
+    static const struct {
+        const char *before, *text, *pattern;
+    } rows[] = {
+        {"", NULL, "%"},
+        {"%", NULL, "%%"},
+        {"%", "", "%%"},
+        {"%", "fra", "%fra%"},
+        {"", "r-1", "r-1%"},
+        {"%", "100%", "%100\\%%"},
+        {"", "a_b\\", "a\\_b\\\\%"},
+    };
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+        assert_string_equal(db_like(&arena, rows[i].before, rows[i].text), rows[i].pattern);
+}
+
 static void test_bad_files(void **state)
 {
     const char *text = temp_dir_file(&dir, &arena, "text.db");
@@ -544,6 +563,31 @@ static void test_idle_checkpoint(void **state)
     fail_msg("the log still has %lld bytes", (long long)stats.wal_bytes);
 }
 
+/* One connection for everybody: the same rules, and whoever reads keeps what it sees. */
+static void test_inline(void **state)
+{
+    (void)state;
+    struct store *s = NULL;
+    struct reader r = {0};
+    struct store_options options = {
+        .path = ":memory:", .n_readers = 1, .now_ms = fake_clock, .is_inline = true};
+    assert_int_equal(store_open(&options, &s, &err), ERR_OK);
+    assert_int_equal(store_write(s, TX_FACT, steps, "fj", &err), ERR_OK);
+    assert_int_equal(store_write(s, TX_FACT, steps, "f", &err), ERR_EXISTS);
+    assert_int_equal(store_write(s, TX_WORK, steps, "d", &err), ERR_INTERNAL);
+    assert_int_equal(count(s, "SELECT count(*) FROM models"), 1);
+    assert_int_equal(reader_begin(s, &r, &err), ERR_OK);
+    assert_int_equal(count(s, "SELECT count(*) FROM journal"), 1);
+    assert_int_equal(store_write(s, TX_WORK, steps, "w", &err), ERR_INTERNAL);
+    assert_non_null(strstr(err.message, "may not write"));
+    reader_end(&r);
+    assert_int_equal(store_write(s, TX_WORK, steps, "w", &err), ERR_OK);
+    struct store_stats stats;
+    store_get_stats(s, &stats);
+    assert_int_equal(stats.n_writes, 2);
+    store_close(s);
+}
+
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 
 int main(void)
@@ -563,8 +607,10 @@ int main(void)
         TEST(test_constraints),
         TEST(test_file_limit),
         TEST(test_backup),
+        TEST(test_like),
         TEST(test_bad_files),
         TEST(test_idle_checkpoint),
+        cmocka_unit_test(test_inline),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -166,8 +166,8 @@ static void test_keyring_file(void **state)
         "{\"keys\":[{}],\"token\":\"\"}",
         "{\"keys\":[{\"secret\":\"whsec_\",\"sign\":\"whsk_AAAA\",\"until\":0}],\"token\":\"\"}",
         "{\"keys\":[{\"secret\":\"AAAA\",\"sign\":\"whsk_AAAA\",\"until\":0}],\"token\":\"\"}",
-        "{\"keys\":[{\"secret\":\"whsec_AAAA\",\"sign\":\"whsk_AAAA\",\"until\":0}],\"token\":"
-        "\"\"}"};
+        ("{\"keys\":[{\"secret\":\"whsec_AAAA\",\"sign\":\"whsk_AAAA\",\"until\":0}],\"token\":"
+         "\"\"}")};
     for (size_t i = 0; i < ARRAY_LEN(bad); i++)
         assert_int_equal(webhook_keyring_read(bad[i], strlen(bad[i]), &again, &e), ERR_CORRUPT);
     for (size_t n = 0; n < text.len - 2; n++) /* every cut */

@@ -1,6 +1,6 @@
 // Journeys that change something: by keyboard alone from the login over compare, plan and promote to the way back;
 // two people who act at once; what the page says when it may not.
-import { accessible, api, ask, base, login, mainText, open, report, run, seed, settled, token } from "./kit.mjs";
+import { accessible, api, ask, base, figure, login, mainText, open, report, run, seed, settled, token } from "./kit.mjs";
 
 // Tabs until something with that text has the focus.
 async function reach(page, name) {
@@ -118,4 +118,82 @@ async function ended(browser) {
   report("and goes on where it was", page.url().endsWith("/models/loans"));
 }
 
-await run({ keyboard, together, ended });
+// Tasks of somebody who is here for the first time and goes by what the page says; every click and every field is counted.
+async function tasks(browser) {
+  const { page, faults } = await open(browser);
+  await login(page);
+  let n = 0;
+  const click = async (where) => { await where.first().waitFor(); await where.first().click(); n++; };
+  const link = (name, within = page) => within.getByRole("link", { name, exact: typeof name === "string" }), button = (name, within = page) => within.getByRole("button", { name, exact: typeof name === "string" });
+  const fill = async (label, text) => { await page.getByRole("dialog").getByLabel(label, { exact: true }).fill(text); n++; };
+  const main = page.getByRole("main"), dialog = page.getByRole("dialog");
+  const reads = async (text) => {
+    const fits = page.waitForFunction((source) => new RegExp(source).test(document.getElementById("main").innerText.replace(/\s+/g, " ")), text.source, { timeout: 30_000 });
+    await fits.catch(async () => { throw new Error(`${text} is not in: ${await mainText(page)}`); });
+  };
+  const task = async (name, most, steps) => {
+    await page.goto(base + "/");
+    await settled(page);
+    n = 0;
+    await steps();
+    figure(`task: ${name}`, `${n} steps`);
+    report(`${name} takes at most ${most} steps`, n <= most, n);
+  };
+  await task("say what is live in production", 0, () => reads(/Live .*loans production 1 /));
+  await task("find why a rollout is paused, and resume it", 3, async () => {
+    await reads(/Needs you .*paused.*the analysts look at it first/);
+    await click(link(seed.paused, main));
+    await click(button("Resume", main));
+    await click(button("Resume", dialog));
+    await reads(/running/);
+  });
+  await task("find who moved an alias, and why", 3, async () => {
+    await click(link("Models"));
+    await click(link("loans", main));
+    await click(link("Who set what"));
+    await reads(/alias champion version 1 you .*best on the holdout/);
+  });
+  await task("compare two versions", 4, async () => {
+    await click(link("Models"));
+    await click(link("loans", main));
+    await click(link("2", main));
+    await click(link("Compare with 1"));
+    await reads(/auc 0.9 0.95 \+0.05/);
+  });
+  await task("take a version live", 6, async () => {
+    await click(link("Models"));
+    await click(link("loans", main));
+    await click(link("Promote 2…"));
+    await click(button("Apply this plan…", main));
+    await click(button("Apply this plan", dialog));
+    await reads(/version 2 is live/);
+  });
+  await task("roll back", 4, async () => {
+    await click(link("loans", main.getByRole("region", { name: "Live versions" })));
+    await click(button("Roll back…", main));
+    await dialog.getByText(/from version 2 to version 1/).waitFor();
+    await click(button("Roll back", dialog));
+    await reads(/version 1 is live/);
+  });
+  await task("say what was live before", 4, async () => {
+    await click(link("Models"));
+    await click(link("loans", main));
+    await click(link("History", page.getByRole("navigation", { name: "Parts of this page" })));
+    await click(page.getByLabel(/^production: version 2 from/));
+    await reads(/Live then production version 2/);
+  });
+  await task("make a token for CI", 5, async () => {
+    await click(link("Admin"));
+    await click(button("New token…", main));
+    await fill("Name", "ci of loans");
+    await dialog.getByLabel("Role").selectOption({ label: "pusher: pushes versions" });
+    n++;
+    await click(button("Make it", dialog));
+    await reads(/It is shown this once: mrg_\w+/);
+  });
+  const made = /mrg_\w+/.exec(await mainText(page))[0], who = await ask("api", { method: "GET", path: "/whoami", token: made });
+  report("the token works and is a pusher's", who.body.role === "pusher", JSON.stringify(who));
+  report("no faults over the tasks", faults.length === 0, faults.join("; "));
+}
+
+await run({ keyboard, together, ended, tasks });

@@ -24,17 +24,21 @@ async function says(browser) {
   await shows("/models/fraud", "version 1", "1 node on 2", "2 nodes on 1", "auc 0.941", rollout, queued, "only the newest waits", "Roll back…");
   await shows("/models/fraud" + then, "Live then", "production version 1", /production n2 fraud 1/);
   await shows("/models/fraud/blame", "live in production version 1 you", "alias candidate version 2 you", "who to ask");
+  await shows("/models/fraud/lineage", "payments-2026-10", "version 3", "candidate", "A full arc");
+  await shows("/models/fraud/history", "Live when", "a block leads to that time");
+  await shows("/models" + then, "The list is of today");
   await shows("/models/fraud/card", "Owner", "amount 41 %", "curl -d");
   await shows("/models/fraud/versions/1", "git_commit", "4be19a07c3", "live in production", "Where it comes from and where it runs");
   await shows("/models/fraud/versions/2", "was 0.931 (+0.01)", "Compare with 1");
   await shows("/models/fraud/versions/1" + then, "was live in production");
   await shows("/models/fraud/versions/1/files", "golden/one.json");
   await shows("/models/team%2Fchurn/versions/1", "<b>not bold</b>");
+  await shows("/models/fraud/compare", "Pick two here");
   await shows("/models/fraud/compare?a=1&b=2", "+0.01", "are stored once for both", "~ changed");
   await shows("/models/fraud/versions/3/promote?to=production", `asked for already: ${queued}`);
   await shows("/models/fraud/versions/1/promote?to=staging", /Version 1 is the first on 1 node/, "Apply this plan…");
   await shows("/rollouts", "rolled-back", "1 → 2");
-  await shows(`/rollouts/${rollout}`, /step 1\/2: baking 1 of 3 nodes/, /baking/, "to come", "1 of 3 on version 2", /\d+ of 5000/, "error-ratio", "End this step now");
+  await shows(`/rollouts/${rollout}`, /step 1\/2: baking 1 of 3 nodes/, /baking/, "to come", "1 of 3 on version 2", /\d+ of 5000/, "error-ratio", "End this step now", "Over time version 2 against version 1", "share of failed requests");
   await shows(`/rollouts/${paused}`, "the analysts look at it first", "Resume");
   await shows(`/rollouts/${failed}`, "wrong answer", "not begun", "stopped");
   await shows("/nodes", "unreachable", "fraud 2", "staging: 1 node, 0 reachable");
@@ -43,11 +47,34 @@ async function says(browser) {
   await shows("/nodes/production?by=zone&label=zone%3Db", "n3");
   await shows("/environments/production", "In quarantine", "pricing 1", "expected 99", "Waiting for fraud in production");
   await shows("/history", "October, second try");
+  await shows("/history?view=blame", "model fraud", "node production/n1");
+  await shows("/history?view=check", /All \d+ rows of the journal are signed commits|\d+ to go/, "SHA256:", "git -C history fsck --full --strict");
+  await shows("/admin/settings", "server.threads", "512", "option --listen", "rollout.sample-every");
+  await shows("/admin/settings?show=set", "2 of");
   await shows("/admin/storage", "4 models", "6 versions", /\d+ % saved/, "signed commits");
   await shows(`/admin/webhooks?hook=${seed.hook}`, "Deliveries of chat", "ping");
   await shows("/models/nobody", "Nothing here", "Back to the overview");
   await shows("/help?q=webhooks", /1?\d of \d+ calls/, "rotate");
   report("no faults in the rooms", faults.length === 0, faults.join("; "));
+}
+
+// What the judge has merged, and nodes that do not serve what they count for: as the API tells it, in words.
+async function remarks(browser) {
+  const { page, faults } = await open(browser);
+  await login(page);
+  await page.route("**/analysis?*", async (route) => {
+    const answer = await route.fetch(), body = await answer.json();
+    const gate = body.gates.find((one) => one.kind === "error-ratio");
+    gate.merged = { intervals: 10400, into: 5200, rough: 12, until: "2026-11-01T10:00:00.000Z" };
+    body.nodes[0].away = "2026-11-01T11:00:00.000Z";
+    await route.fulfill({ response: answer, json: body });
+  });
+  await page.goto(`${base}/rollouts/${rollout}`);
+  await page.getByText("is left out").waitFor();
+  const body = await mainText(page);
+  report("a node that is away is told", /n\d counts for version [12], but has not served it since 1 Nov 2026/.test(body), body);
+  report("merged intervals are told", /10,400 intervals up to 1 Nov 2026 .* are merged into 5,200, 12 of them roughly/.test(body), body);
+  report("no faults among remarks", faults.length === 0, faults.join("; "));
 }
 
 // What each role is offered: no more than it may.
@@ -119,4 +146,4 @@ async function theme(browser) {
   }
 }
 
-await run({ says, roles, logins, theme });
+await run({ says, remarks, roles, logins, theme });

@@ -3,6 +3,7 @@ a registry with ten thousand models and five thousand nodes. Figures are printed
 machines that run tests are shared.
 
     MREG_SCALE_MODELS, MREG_SCALE_VERSIONS (per model), MREG_SCALE_NODES: another size"""
+import http.client
 import json
 import os
 import pathlib
@@ -23,12 +24,37 @@ N_VERSIONS = int(os.environ.get("MREG_SCALE_VERSIONS", "3"))
 N_NODES = int(os.environ.get("MREG_SCALE_NODES", "5000"))
 N_STREAMS = 100
 SECONDS = 15
+# What the overview asks for at each look, with the tags of its last answers; it looks every 15 s when nothing happens.
+OVERVIEW = ("/environments", "/rollouts?active=true&limit=200", "/history?limit=15", "/approvals?limit=100",
+            "/environments/production/summary")
 
 
 def cpu_seconds(pid):
     """Processor time that a process has used so far."""
     fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+class Looks:
+    """Looks of open overviews, over one connection."""
+
+    def __init__(self, server):
+        self.connection = http.client.HTTPConnection(server.address, timeout=60)
+        self.token, self.tags, self.n_unchanged = server.token, {}, 0
+
+    def ask(self, path):
+        headers = {"Authorization": f"Bearer {self.token}", "If-None-Match": self.tags.get(path) or '"none"'}
+        self.connection.request("GET", "/api/v1" + path, headers=headers)
+        answer = self.connection.getresponse()
+        answer.read()
+        if answer.status not in (200, 304):
+            raise AssertionError(f"{path}: {answer.status}")
+        self.n_unchanged += answer.status == 304
+        return answer.headers["ETag"]
+
+    def look(self, n_overviews):
+        """All of them have seen the same before."""
+        self.tags = [{path: self.ask(path) for path in OVERVIEW} for _ in range(n_overviews)][-1]
 
 
 class Page(web_case.WebCase):
@@ -76,8 +102,21 @@ class Streams(web_case.WebCase):
                 got = stream.recv(65536)
                 self.assertTrue(got, "a stream ended")
                 text += got
+        looks = Looks(self.server)
+        self.addCleanup(looks.connection.close)
+        polled = self.share(SECONDS, lambda: looks.look(N_STREAMS // 15 + 1))
+        before, n_changes = cpu_seconds(self.server.process.pid), 3
+        for i in range(n_changes):
+            self.api.post("/models", {"name": f"seen-by-all-{i}"})
+            looks.look(N_STREAMS)
+        each = 1000 * (cpu_seconds(self.server.process.pid) - before) / n_changes
+        print(f"  server with {N_STREAMS} open overviews: {polled:.1f} % of a core while nothing changes, "
+              f"{each:.0f} ms of a core for a change that all of them look at", flush=True)
+        self.assertGreater(looks.n_unchanged, N_STREAMS)
         self.assertLess(idle, 20)
         self.assertLess(busy, 40)
+        self.assertLess(polled, 20)
+        self.assertLess(each, 3000)
 
 
 class Scale(web_case.WebCase):

@@ -32,7 +32,9 @@ class Journeys(web_case.WebCase):
         steps = self.promote("fraud", 1, THREE)["id"]
         self.wait_for(lambda: self.rollout(steps).get("step_phase") == "bake", 60, "the bake")
         deployer = self.api.post("/tokens", {"name": "second", "role": "deployer"})["token"]
-        self.browse("journey.mjs", 14, {"folder": self.folder(), "steps": steps, "tokens": {"deployer": deployer}})
+        self.api.put("/models/loans/aliases/champion", {"version": 1, "reason": "best on the holdout"})
+        self.browse("journey.mjs", 24, {"folder": self.folder(), "steps": steps, "tokens": {"deployer": deployer},
+                                        "paused": self.paused()})
 
 
 class Live(web_case.WebCase):

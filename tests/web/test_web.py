@@ -11,7 +11,14 @@ class Looks(web_case.WebCase):
 
 class Says(web_case.WebCase):
     def test_rooms_roles_and_logins(self):
-        self.browse("says.mjs", 80, self.everything())
+        self.browse("says.mjs", 95, self.everything())
+
+
+class First(web_case.WebCase):
+    n_nodes = 0
+
+    def test_nothing_yet(self):
+        self.browse("first.mjs", 45)
 
 
 if __name__ == "__main__":

@@ -50,22 +50,48 @@ export function Shares({ parts, label, unit = String }: { parts: Part[]; label: 
     <p class="legend">{parts.filter((p) => p.n > 0).map((p) => <span key={p.name}><svg viewBox="0 0 8 8" class="dot" aria-hidden="true"><rect class={`fill-${p.kind}`} width="8" height="8" rx="2" /></svg>{p.name} <b>{unit(p.n)}</b></span>)}</p></div>;
 }
 
-// A bar for each row of a list, such as a metric over versions; the ones that are live are filled.
-export function Bars({ items, label, note }: { items: { name: string; value: number; strong?: boolean }[]; label: string; note?: string }) {
-  const values = items.map((i) => i.value), max = Math.max(...values), min = Math.min(...values);
-  const floor = min > 0 && min > max * 0.5 ? min - (max - min || max * 0.01) * 0.6 : Math.min(0, min);
-  const wide = items.length <= 12, step = wide ? 52 : 24, width = Math.max(180, step * items.length);
+// Round numbers that fit between two values, three to five of them.
+function between(min: number, max: number): number[] {
+  const raw = (max - min) / 3 || Math.abs(max) / 3 || 1, power = 10 ** Math.floor(Math.log10(raw));
+  const step = [1, 2, 5, 10].map((n) => n * power).find((n) => n >= raw) ?? power;
+  const first = Math.ceil(min / step - 1e-9);
+  return Array.from({ length: Math.floor(max / step + 1e-9) - first + 1 }, (_, i) => +((first + i) * step).toPrecision(12));
+}
+
+// One value over versions: a point each, filled where it is live, on a scale that shows the differences.
+export interface Mark { name: string; value: number; strong?: boolean; href?: string }
+export function Trend({ items, label }: { items: Mark[]; label: string }) {
+  const W = innerWidth < 700 ? 300 : 360, height = 150, left = 52, right = 14, bottom = 22, top = 10;
+  const values = items.map((i) => i.value), low = Math.min(...values), high = Math.max(...values), pad = (high - low || Math.abs(high) * 0.02 || 1) * 0.15;
+  const min = low >= 0 && low < pad * 2 ? 0 : low - pad, max = high + pad, each = (W - left - right) / Math.max(1, items.length - 1);
+  const x = (i: number) => left + (items.length === 1 ? (W - left - right) / 2 : i * each), y = (value: number) => top + (height - top - bottom) * (1 - (value - min) / (max - min));
+  const every = Math.ceil(items.length / Math.floor((W - left) / 26)), last = items[items.length - 1]!;
   return <figure class="panel pad">
-    <figcaption>{label} {note && <small>{note}</small>}</figcaption>
-    <svg class="chart" width={width} height="112" viewBox={`0 0 ${width} 112`} role="img" aria-label={`${label}: ${items.map((i) => `${i.name} ${i.value}`).join(", ")}`}>
-      <line class="axis" x1="0" x2={step * items.length} y1="92.5" y2="92.5" />
-      {items.map((item, i) => {
-        const h = Math.max(2, 72 * (item.value - floor) / (max - floor || 1)), mid = i * step + step / 2;
-        return <g key={item.name}><title>{`version ${item.name}: ${item.value}`}</title>
-          <rect class={item.strong ? "fill-accent" : "fill-old"} x={mid - Math.min(14, step / 2 - 3)} y={92 - h} width={Math.min(28, step - 6)} height={h} rx="2" />
-          <text x={mid} y="107" text-anchor="middle">{item.name}</text>
-          {wide && <text class="text-main" x={mid} y={86 - h} text-anchor="middle">{+item.value.toPrecision(4)}</text>}</g>;
-      })}
+    <figcaption>{label} <small>{+last.value.toPrecision(6)} in version {last.name}</small></figcaption>
+    <svg class="chart" width={W} height={height} viewBox={`0 0 ${W} ${height}`} role="img" aria-label={`${label}: ${items.map((i) => `${i.name} ${i.value}`).join(", ")}`}>
+      {between(min, max).map((t) => <g key={t}><line class="grid" x1={left - 4} x2={W - 4} y1={y(t)} y2={y(t)} /><text x={left - 8} y={y(t) + 4} text-anchor="end">{+t.toPrecision(5)}</text></g>)}
+      <polyline class="line trend" points={items.map((item, i) => `${x(i).toFixed(1)},${y(item.value).toFixed(1)}`).join(" ")} />
+      {items.map((item, i) => <g key={item.name}><title>{`version ${item.name}: ${item.value}${item.strong ? ", live" : ""}`}</title>
+        <circle class={item.strong ? "fill-accent" : "fill-panel"} cx={x(i)} cy={y(item.value)} r={item.strong ? 5 : 3.5} />
+        {(i % every === 0 || i === items.length - 1) && <text x={x(i)} y={height - 6} text-anchor="middle" class={item.strong ? "text-main" : ""}>{item.name}</text>}</g>)}
     </svg>
   </figure>;
+}
+
+// What held when: a row per name, a block per value. Times are in ms; a block leads to that moment.
+export interface Block { from: number; until?: number; text: string; href?: string; strong?: boolean; title: string }
+export function Spans({ rows, from, until, label, axis }: { rows: { name: string; blocks: Block[] }[]; from: number; until: number; label: string; axis: (ms: number) => string }) {
+  const W = innerWidth < 700 ? 330 : innerWidth < 1700 ? 880 : 1320, left = innerWidth < 700 ? 84 : 128, tall = 30, height = rows.length * tall + 22;
+  const x = (ms: number) => left + (W - left - 2) * Math.min(1, Math.max(0, (ms - from) / (until - from || 1))), n = W < 400 ? 2 : W < 900 ? 4 : 6;
+  return <div class="panel pad scroll" tabIndex={0} role="region" aria-label={label}><svg class="chart spans" width={W} height={height} viewBox={`0 0 ${W} ${height}`} role="group" aria-label={label}>
+    {rows.map((row, i) => <g key={row.name}><text class="text-main" x={0} y={i * tall + 19}>{row.name.length > left / 7.5 ? row.name.slice(0, Math.floor(left / 7.5) - 1) + "…" : row.name}</text>
+      <line class="grid" x1={left} x2={W - 2} y1={i * tall + 15} y2={i * tall + 15} />
+      {row.blocks.map((b, k) => {
+        const start = x(b.from), wide = Math.max(2, x(b.until ?? until) - start - 1);
+        const body = <><title>{b.title}</title><rect class={b.strong ? "box self" : "box"} x={start} y={i * tall + 4} width={wide} height={22} rx="3" />
+          {wide > b.text.length * 7 + 6 && <text class="text-main" x={start + wide / 2} y={i * tall + 19} text-anchor="middle">{b.text}</text>}</>;
+        return b.href ? <a key={k} href={b.href} aria-label={b.title}>{body}</a> : <g key={k}>{body}</g>;
+      })}</g>)}
+    {Array.from({ length: n }, (_, i) => { const ms = from + (until - from) * i / (n - 1); return <text key={i} x={x(ms)} y={height - 4} text-anchor={i === 0 ? "start" : i === n - 1 ? "end" : "middle"}>{axis(ms)}</text>; })}
+  </svg></div>;
 }

@@ -71,7 +71,7 @@ export function Palette() {
     setMark(next);
     document.getElementById(`hit-${next}`)?.scrollIntoView({ block: "nearest" });
   };
-  return <dialog ref={dialog} class="palette" aria-label="Search" onCancel={() => { paletteOpen.value = false; }} onClose={() => { paletteOpen.value = false; }}>
+  return <dialog ref={dialog} class="palette" aria-label="Search" onCancel={() => { paletteOpen.value = false; }} onClose={() => { if (!dialog.current?.open) paletteOpen.value = false; /* not opened again meanwhile */ }}>
     <input ref={box} value={text} role="combobox" aria-expanded="true" aria-controls="hits" aria-autocomplete="list" aria-label="Search models, versions, rollouts, nodes" aria-activedescendant={rows.length ? `hit-${mark}` : undefined}
       placeholder="Search, or go to a room" autocomplete="off" spellcheck={false} maxLength={200} onInput={(event) => setText(event.currentTarget.value)}
       onKeyDown={(event) => {

@@ -79,8 +79,8 @@ export function Copy({ text, label = "Copy", title }: { text: string; label?: st
 }
 export const Command = ({ text }: { text: string }) => <div class="cmd"><code>{text}</code><Copy text={text} title="Copy this command" /></div>;
 // What the page shows, for the terminal.
-export function CopyAs({ cli, api }: { cli?: string; api?: string }) {
-  const url = api && `curl -H "Authorization: Bearer $MREG_TOKEN" '${location.origin}/api/v1${api}'`;
+export function CopyAs({ cli, api, body }: { cli?: string; api?: string; body?: unknown }) {
+  const url = api !== undefined && `curl -H "Authorization: Bearer $MREG_TOKEN" ${body ? `--json '${JSON.stringify(body)}' ` : ""}'${location.origin}/api/v1${api}'`;
   return <span class="copyas">{cli && <Copy text={cli} label="Copy as CLI" />}{url && <Copy text={url} label="Copy as curl" />}</span>;
 }
 
@@ -89,13 +89,13 @@ export function Empty({ text, command }: { text: string; command?: string }) {
 }
 
 // The top of a page: where it is, its name, what may be done.
-export function Head(props: { crumbs?: [string, string][]; title: ComponentChildren; badge?: string; cli?: string; api?: string; children?: ComponentChildren }) {
+export function Head(props: { crumbs?: [string, string][]; title: ComponentChildren; badge?: string; cli?: string; api?: string; body?: unknown; children?: ComponentChildren }) {
   return <div class="head">
     <div>
       {props.crumbs && <p class="crumbs">{props.crumbs.map(([text, href], i) => <span key={href}>{i > 0 && " / "}<a href={href}>{text}</a></span>)}</p>}
       <h1>{props.title} {props.badge && <Badge text={props.badge} />}</h1>
     </div>
-    <div class="badges">{props.children}<CopyAs cli={props.cli} api={props.api} /></div>
+    <div class="badges">{props.children}<CopyAs cli={props.cli} api={props.api} body={props.body} /></div>
   </div>;
 }
 

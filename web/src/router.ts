@@ -42,6 +42,8 @@ export function withQuery(changes: Record<string, string>): string {
 // The time that the page shows, "" for now; and the environment that was picked, "" for all.
 export const at = computed(() => query("at"));
 export const environment = computed(() => query("env"));
+// Links keep the time, so that a walk through the past stays there.
+export const then = (href: string) => at.value ? `${href}?at=${encodeURIComponent(at.value)}` : href;
 export const to = {
   model: (name: string) => `/models/${quote(name)}`,
   version: (name: string, n: number | string) => `/models/${quote(name)}/versions/${quote(String(n))}`,

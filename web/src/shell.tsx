@@ -4,7 +4,7 @@ import { useEffect, useState } from "preact/hooks";
 import { type Environment, type List, type Rollout, get, lastAnswer, may, me } from "./api";
 import { connection, useLoad } from "./live";
 import { Palette, ROOMS, paletteOpen } from "./palette";
-import { at, environment, go, path, segments, withQuery } from "./router";
+import { at, environment, go, path, segments, then, withQuery } from "./router";
 import { logout } from "./session";
 import { clock, setZone, stamp, zone } from "./time";
 
@@ -53,7 +53,7 @@ function Side({ open, close }: { open: boolean; close: () => void }) {
   return <aside aria-label="Side bar" class={`side${open ? " open" : ""}`}>
     <a class="brand" href="/"><img src="/icon.svg" alt="" width="22" height="22" />mreg</a>
     <nav aria-label="Rooms" onClick={close}>{ROOMS.filter(([to]) => to !== "/admin" || may("audit")).map(([to, label]) =>
-      <a key={to} href={to} aria-current={here === to ? "page" : undefined}>{label}
+      <a key={to} href={["/", "/models", "/history"].includes(to) ? then(to) : to} aria-current={here === to ? "page" : undefined}>{label}
         {(counts.data?.[to] ?? 0) > 0 && <span class="count" title="need somebody">{counts.data![to]}<span class="unseen"> need somebody</span></span>}</a>)}</nav>
     <div class="foot">
       <Theme />

@@ -49,9 +49,6 @@ export function Ago({ at }: { at?: string }) {
   return <time dateTime={at} title={stamp(at)}>{unit ? `${Math.floor(seconds / unit[0])} ${unit[1]} ago` : "now"}</time>;
 }
 export const At = ({ at }: { at?: string }) => at ? <time dateTime={at} title={at}>{stamp(at)}</time> : <>–</>;
-// A sentence of the server's with its moments as the reader wants them.
-export const Said = ({ text }: { text?: string }) => <>{(text ?? "").split(/(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z)/).map((part, i) =>
-  i % 2 ? <time key={i} dateTime={part} title={part}>{stamp(part)}</time> : part)}</>;
 // How long something took, or takes so far.
 export function Took({ from, until }: { from: string; until?: string }) {
   const now = useSecond();

@@ -2,6 +2,7 @@
 import { signal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import { type List, get, may, me } from "./api";
+import { stamp } from "./time";
 
 interface Named { id: string; name: string }
 const names = signal<Record<string, string>>({});
@@ -22,6 +23,10 @@ function useName(actor: string): string | undefined {
   }, [actor]);
   return actor === me.value?.actor ? "you" : names.value[actor];
 }
+
+// A sentence of the server's: moments as the reader wants them, and people by their names.
+export const Said = ({ text }: { text?: string }) => <>{(text ?? "").split(/(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z|\b[tu]-\d+\b)/).map((part, i) =>
+  i % 2 === 0 ? part : /^[tu]-/.test(part) ? <Who key={i} actor={part} /> : <time key={i} dateTime={part} title={part}>{stamp(part)}</time>)}</>;
 
 export function Who({ actor }: { actor?: string }) {
   const name = useName(actor ?? "");

@@ -27,9 +27,10 @@ static const struct {
     {"nv_inference_request_duration_us", COUNTED_TIME, 1},
 };
 
-/* One of these is on the page, at least in a comment, of a server whose requests can be counted. */
+/* One of these is on the page, at least in a comment, of a server whose requests can be counted.
+ * Triton's has its counters of requests only once a model is loaded. */
 static const char *const families[] = {"model_infer_request_success",
-                                       "nv_inference_request_success"};
+                                       "nv_inference_request_success", "# TYPE nv_"};
 
 /* Adds v to *total, keeping it a sane count. */
 static void add_count(int64_t *total, double v)
@@ -99,7 +100,7 @@ static void take(const struct prom_sample *s, const char *const *names, size_t n
     }
 }
 
-static bool has_family(const char *text, size_t n)
+bool counters_are_on(const char *text, size_t n)
 {
     for (size_t i = 0; i < ARRAY_LEN(families); i++) {
         if (memmem(text, n, families[i], strlen(families[i])) != NULL)
@@ -121,7 +122,7 @@ void counters_read(const char *text, size_t n, const char *const *names, size_t 
     /* A series appears with its first request, so none means 0, if the page knows such a metric at
      * all; a page without comments cannot tell. */
     page->has_requests =
-        page->has_samples && (has_family(text, n) || memmem(text, n, "# ", 2) == NULL);
+        page->has_samples && (counters_are_on(text, n) || memmem(text, n, "# ", 2) == NULL);
 }
 
 static bool collect(const char *text, size_t n, const char *name,

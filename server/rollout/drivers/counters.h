@@ -11,6 +11,8 @@
 /* As driver.scrape. */
 void counters_read(const char *text, size_t n, const char *const *names, size_t n_names,
                    struct driver_counts *out, struct driver_page *page);
+/* True for the page of a server whose requests can be counted, also if there were none yet. */
+bool counters_are_on(const char *text, size_t n);
 /* As driver.histogram. */
 bool counters_histogram(const char *text, size_t n, const char *serve_as, struct histogram *out,
                         enum driver_timing *what);

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "counters.h"
 #include "identity.h"
 #include "json.h"
 #include "words.h"
@@ -187,8 +188,7 @@ static void read_page(struct driver_probe *p, const struct http_answer *answer)
             say(p->page_text, answer);
         return;
     }
-    p->counts_requests = page_has(answer, "model_infer_request_success") ||
-                         page_has(answer, "nv_inference_request_success");
+    p->counts_requests = counters_are_on(answer->body, answer->body_len);
     p->times_models = page_has(answer, "model_infer_request_duration_bucket") ||
                       page_has(answer, "TYPE model_infer_request_duration histogram") ||
                       page_has(answer, "nv_inference_first_response_histogram_ms");

@@ -30,11 +30,16 @@ void words_add(struct driver_result *out, const char *p, size_t n)
     out->text[used] = '\0';
 }
 
-/* A traceback's message is its last line that says something. */
+/* A traceback's message is its last line that says something; Triton's Python backend has it before
+ * where it happened. */
 static void add_last_line(struct driver_result *out, const char *body, size_t n)
 {
+    static const char where[] = "\n\nAt:\n";
+    const char *place = memmem(body, n, where, sizeof(where) - 1);
     size_t from;
 
+    if (place != NULL && place > body)
+        n = (size_t)(place - body);
     while (n > 0 && strchr(" \t\r\n", body[n - 1]) != NULL)
         n--;
     from = n;

@@ -1,16 +1,19 @@
 #!/usr/bin/env python3
 """Plants one bug after the other and checks that the tests of the engine find each.
 
-    python3 tests/sim/mutations/mutate.py [--work DIR] [--only TEXT] [--every N] [--seeds N]
+    python3 tests/sim/mutations/mutate.py [--work DIR] [--only TEXT] [--every N] [--seeds N] [--jobs N]
 
 Every bug is planted in a copy of the tree with a build folder of its own (kept in --work, ccache is
-used if it is there); then the planner's tables, the exhaustive search and the simulator run until
-one of them fails. Prints who found it and after how many seeds. Exit 1 if a bug was found by none,
-or its place was not found. --every N: only each N-th bug, for a short run.
+used if it is there); then the planner's tables, the unit tests of what it stands on, the exhaustive
+search (for bugs in lib/) and the simulator run until one of them fails. Prints who found it, and
+with which seed. Exit 1 if a bug was found by none, or its place was not found. --every N: only each
+N-th bug, for a short run; --jobs N: so many at a time.
 """
 import argparse
+import concurrent.futures
 import os
 import pathlib
+import queue
 import re
 import shutil
 import subprocess
@@ -22,6 +25,8 @@ from table import MUTATIONS
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 PARTS = ("CMakeLists.txt", "cli", "lib", "server", "tests", "migrations", "packaging", "schema", "web")
+# Unit tests of what the planner and the controller stand on.
+UNIT = ("test_judge", "test_sequential", "test_steps", "test_traffic", "test_move", "test_rollout_store", "test_world")
 BATCH = 25
 
 
@@ -44,8 +49,7 @@ class Copy:
         subprocess.run(["cmake", "-S", str(self.tree), "-B", str(self.build), "-G", "Ninja", "-DMREG_WEB=off",
                         "-DCMAKE_BUILD_TYPE=RelWithDebInfo", *launcher], check=True, stdout=subprocess.DEVNULL)
         self.tables = sorted(p.stem for p in (self.tree / "tests" / "sim").glob("test_plan*.c"))
-        self.tables += [name for name in ("test_judge", "test_traffic", "test_move")
-                        if (self.tree / "tests" / "unit" / f"{name}.c").exists()]
+        self.tables += [name for name in UNIT if (self.tree / "tests" / "unit" / f"{name}.c").exists()]
 
     def make(self):
         """The last lines of what the compiler said, or None."""
@@ -69,21 +73,28 @@ def run(program, seconds, **setting):
     return done.returncode != 0, found.group(1)[:110] if found else ""
 
 
-def find(copy, seeds):
-    """(who, what) found the bug, or None."""
+def simulate(copy, first, last):
+    """(who, what) found the bug with one of these seeds, or None."""
+    for begin in range(first, last + 1, BATCH):
+        n = min(BATCH, last + 1 - begin)
+        failed, words = run(copy.program("test_sim"), 300, MREG_SIM_FIRST=begin, MREG_SIM_SEEDS=n)
+        if failed:
+            seed = re.match(r"simulated seed (\d+)", words)
+            return f"test_sim, seed {seed.group(1) if seed else begin}", words
+    return None
+
+
+def find(copy, path, seeds):
+    """(who, what) found the bug, or None. What takes little time comes first."""
     for table in copy.tables:
         failed, words = run(copy.program(table), 120)
         if failed:
             return table, words
-    failed, words = run(copy.program("test_graph"), 400, MREG_GRAPH_STATES=20000)
-    if failed:
-        return "test_graph", words
-    for first in range(1, seeds + 1, BATCH):
-        failed, words = run(copy.program("test_sim"), 300, MREG_SIM_FIRST=first, MREG_SIM_SEEDS=BATCH)
-        if failed:
-            seed = re.match(r"simulated seed (\d+)", words)
-            return f"test_sim, seed {seed.group(1) if seed else first}", words
-    return None
+    found = simulate(copy, 1, min(2 * BATCH, seeds))
+    if found or not path.startswith("lib/"):  # the graph has nothing of the server in it
+        return found or simulate(copy, 2 * BATCH + 1, seeds)
+    failed, words = run(copy.program("test_graph"), 600)
+    return ("test_graph", words) if failed else simulate(copy, 2 * BATCH + 1, seeds)
 
 
 def plant(copy, path, text, instead):
@@ -107,33 +118,58 @@ def try_one(copy, mutation, seeds):
         problem = copy.make()
         if problem:
             return False, f"DOES NOT COMPILE:\n{problem}"
-        found = find(copy, seeds)
+        found = find(copy, path, seeds)
     finally:
         undo()
     return (True, f"{found[0]}: {found[1]}") if found else (False, "NOT FOUND")
 
 
-def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--work", type=pathlib.Path)
-    parser.add_argument("--only", default="")
-    parser.add_argument("--every", type=int, default=1)
-    parser.add_argument("--seeds", type=int, default=500)
-    options = parser.parse_args()
-    folder = options.work or pathlib.Path(tempfile.mkdtemp(prefix="mreg-mutations-"))
-    copy = Copy(folder)
+def expect_green(copies, seeds):
+    """Nobody finds anything in the tree as it is: else what they find later would say nothing."""
+    copy = copies.get()
     problem = copy.make()
-    if problem:
-        sys.exit(problem)
-    chosen = [m for m in MUTATIONS if options.only in m[0]][::options.every]
+    found = None if problem else find(copy, "lib/", seeds)
+    if problem or found:
+        sys.exit(f"without a planted bug: {problem or found}")
+    copies.put(copy)
+
+
+def try_all(folder, chosen, options):
+    """Names of the bugs that nobody found. Each of the jobs has a copy of its own."""
+    copies = queue.SimpleQueue()
+    for job in range(options.jobs):
+        copies.put(Copy(folder / f"copy{job}"))
+    if not options.only:
+        expect_green(copies, options.seeds)
     missed = []
-    for mutation in chosen:
-        begun = time.monotonic()
-        caught, words = try_one(copy, mutation, options.seeds)
+
+    def one(mutation):
+        copy, begun = copies.get(), time.monotonic()
+        try:
+            caught, words = try_one(copy, mutation, options.seeds)
+        finally:
+            copies.put(copy)
         print(f"{'ok    ' if caught else 'MISSED'} {mutation[0]:<66} {words} ({time.monotonic() - begun:.0f} s)",
               flush=True)
         if not caught:
             missed.append(mutation[0])
+
+    with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
+        list(pool.map(one, chosen))
+    return missed
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--work", type=pathlib.Path)
+    parser.add_argument("--only", default="", help="regular expression for the names")
+    parser.add_argument("--every", type=int, default=1)
+    parser.add_argument("--seeds", type=int, default=500)
+    parser.add_argument("--jobs", type=int, default=1)
+    options = parser.parse_args()
+    folder = options.work or pathlib.Path(tempfile.mkdtemp(prefix="mreg-mutations-"))
+    chosen = [m for m in MUTATIONS if re.search(options.only, m[0])][::options.every]
+    missed = try_all(folder, chosen, options)
     print(f"{len(chosen) - len(missed)} of {len(chosen)} planted bugs were found")
     if not options.work:
         shutil.rmtree(folder, ignore_errors=True)

@@ -1,6 +1,6 @@
 """Planted bugs: (name, file, text, what it is replaced with). The text occurs once in its file.
 
-Each is a mistake that somebody could make. run.py checks that every one of them is found.
+Each is a mistake that somebody could make. mutate.py checks that every one of them is found.
 """
 
 MUTATIONS = [
@@ -12,8 +12,8 @@ MUTATIONS = [
      "bool is_disturbed = vn->is_disturbed || move_disturbs(&n->move);",
      "bool is_disturbed = move_disturbs(&n->move);"),
     ("limit: not kept while going back", "lib/plan_nodes.c",
-     "return p->n_disturbed - is_own < policy_max_unavailable(policy, p->v->n_nodes, true) ||",
-     "return p->n_disturbed - is_own < p->v->n_nodes ||"),
+     "bool fits_back = p->n_disturbed - is_own < policy_max_unavailable(policy, p->v->n_nodes, true);",
+     "bool fits_back = p->n_disturbed - is_own < policy_max_unavailable(policy, p->v->n_nodes, true) + 1;"),
     ("limit: what the plan itself disturbs is not counted", "lib/plan_nodes.c",
      "        count_disturbed(p, i);\n        n->began_ms",
      "        if (p->v == NULL)\n            count_disturbed(p, i);\n        n->began_ms"),
@@ -53,7 +53,7 @@ MUTATIONS = [
      "        .is_idle = !p->is_used[i] && !vn->is_busy && vn->op.state != OP_OPEN &&\n",
      "        .is_idle = !p->is_used[i] &&\n"),
     ("move: refused files count as untouched although they were switched", "lib/plan_nodes.c",
-     "n->n_lost == 0 && !n->move.was_switched;", "n->n_lost == 0;"),
+     "                       !n->move.was_switched;", "                       p->v != NULL;"),
     # --- going back
     ("back: goes on forward", "lib/plan_nodes.c",
      "    if (is_forward && planner_is_rolling_back(p))\n        return;\n", ""),
@@ -108,22 +108,19 @@ MUTATIONS = [
     ("command: taken in twice", "lib/plan_command.c",
      "        if (c->seq <= p->s->command_seq)\n            continue;\n", ""),
     ("command: a promotion outranks an abort", "lib/plan_pause.c",
-     "        {s->aborts, PLAN_ABORT},\n        {s->halts, PLAN_HALT},\n",
-     "        {s->promotes, PLAN_PROMOTE},\n        {s->aborts, PLAN_ABORT},\n"
-     "        {s->halts, PLAN_HALT},\n"),
+     "        {s->aborts, PLAN_ABORT},          {s->halts, PLAN_HALT},\n",
+     "        {s->promotes, PLAN_PROMOTE}, {s->aborts, PLAN_ABORT}, {s->halts, PLAN_HALT},\n"),
     ("command: stale clicks count", "lib/plan_command.c",
      "!(verbs[c->verb].is_of_step && is_other_step);", "(is_other_step || !is_other_step);"),
     ("pause: its time counts as bake", "lib/plan_pause.c",
      "            *clocks[i] += paused_ms;", "            *clocks[i] += 0 * paused_ms;"),
-    ("pause: a resume lifts a freeze", "lib/plan_command.c",
-     "    int64_t usual = PAUSE_BIT(PAUSE_FREEZE) - 1; /* pause_is_lifted */",
-     "    int64_t usual = PAUSE_BIT(PAUSE_REASON_COUNT) - 1;"),
     ("hold: a freeze does not hold", "lib/plan_hold.c",
      "return limits->overrides_freeze ? NULL : limits->freeze;", "return NULL;"),
     ("hold: a freeze never ends", "lib/plan_hold.c",
      "    if (is_paused && !holds)\n        planner_lift(p, PAUSE_BIT(reason));\n", ""),
     ("approval: the asker may approve", "lib/plan_hold.c",
-     "if (step < 0 || is_asker || s->n_approvals", "if (step < 0 || s->n_approvals"),
+     "if (step < 0 || is_asker || s->n_approvals",
+     "if (step < 0 || (is_asker && step > 99) || s->n_approvals"),
     ("approval: one person counts twice", "lib/plan_hold.c",
      "        if (s->approvals[i].step == step && strcmp(s->approvals[i].actor, c->actor) == 0)\n"
      "            return;\n",
@@ -153,12 +150,15 @@ MUTATIONS = [
     # --- the controller
     ("controller: acts before the intent is on disk", "server/rollout/deciding.c",
      "    record_plans(c, recordings, n_recordings);\n    for (int i = 0; i < n; i++) {\n"
-     "        if (list[i].rc == ERR_OK)\n            carry_out(c, &list[i]);",
-     "    for (int i = 0; i < n; i++) {\n        if (list[i].rc == ERR_OK)\n"
-     "            carry_out(c, &list[i]);"),
+     "        if (list[i].rc != ERR_OK)\n            give_up(c, &list[i]);\n"
+     "        else if (!list[i].is_late)\n            carry_out(c, &list[i]);\n",
+     "    for (int i = 0; i < n; i++) {\n        if (list[i].rc == ERR_OK && !list[i].is_late)\n"
+     "            carry_out(c, &list[i]);\n    }\n"
+     "    record_plans(c, recordings, n_recordings);\n    for (int i = 0; i < n; i++) {\n"
+     "        if (list[i].rc != ERR_OK)\n            give_up(c, &list[i]);\n"),
     ("controller: nobody is woken when a node gets free", "server/rollout/world.c",
      "        if (t != but && (t->waits || env->has_changed))",
-     "        if (t != but && t->waits && env->has_changed)"),
+     "        if (t == but && (t->waits || env->has_changed))"),
     ("controller: commands are looked for once only", "server/rollout/world_changes.c",
      "        t->has_commands = true;\n", ""),
     ("controller: an ended rollout stays in memory", "server/rollout/world_changes.c",
@@ -167,15 +167,7 @@ MUTATIONS = [
      "{\"node.create\", SCOPE_ENV}", "{\"node.made\", SCOPE_ENV}"),
     ("controller: open operations are not doubted after a start", "server/rollout/record.c",
      "int rc = c->was_doubted ? ERR_OK : db_ops_doubt(db, c->now_ms, &n, e);",
-     "int rc = ERR_OK;"),
-    ("controller: the last operation is forgotten by a start", "server/rollout/world_target.c",
-     "        if (!found)\n            continue;\n        struct spot *spot",
-     "        if (found)\n            continue;\n        struct spot *spot"),
-    ("controller: a late answer closes another operation", "server/rollout/collect.c",
-     "                      at->spot->op.attempt == f->attempt;",
-     "                      at->spot->op.attempt >= f->attempt;"),
-    ("controller: what was seen is lost when the environment changes", "server/rollout/world_load.c",
-     "    to->seen = from->seen;\n", ""),
+     "int rc = c->was_doubted || n == 0 ? ERR_OK : db_ops_doubt(db, c->now_ms, &n, e);"),
     ("controller: a node is gone after one miss", "server/rollout/collect.c",
      "    else if (n->n_missed >= MISSED_LOOKS)", "    else if (n->n_missed >= 1)"),
     ("controller: a gone node is never gone", "server/rollout/collect.c",
@@ -186,9 +178,34 @@ MUTATIONS = [
     ("controller: the node is busy for ever", "server/rollout/execute.c",
      "    if (at >= 0 && flight_is_work(f) && --env->nodes[at].n_busy == 0)",
      "    if (at >= 0 && f->kind == FLIGHT_OP && --env->nodes[at].n_busy == 0)"),
-    ("controller: lanes of rollout and repairs share operations", "server/rollout/world.c",
-     "int64_t generation = t->is_rolling ? t->record.generation : 0;",
-     "int64_t generation = 0;"),
+    ("controller: a start takes unknown operations as done", "server/rollout/world_target.c",
+     "(struct op_view){.state = row.state,",
+     "(struct op_view){.state = row.state == OP_UNKNOWN ? OP_DONE : row.state,"),
+    ("controller: nodes are free after their environment was loaded again", "server/rollout/world_load.c",
+     "    count_flights(c, env);\n    for (int i", "    if (c == NULL)\n        count_flights(c, env);\n    for (int i"),
+    ("controller: a changed target is not counted again", "server/rollout/record.c",
+     "    target_count(env, t);\n", "    (void)env;\n"),
+    # --- other features
+    ("hold: a frozen rollout goes on", "lib/plan_nodes.c",
+     "    if (is_forward && (p->has_bad_news || p->s->phase != ROLLOUT_RUNNING))",
+     "    if (is_forward && p->has_bad_news)"),
+    ("cordon: does not hold a rollout", "lib/plan_step.c",
+     "                       !planner_is_barred(p, vn) && vn->op.state != OP_OPEN && is_in_reach(p, n);",
+     "                       vn->op.state != OP_OPEN && is_in_reach(p, n);"),
+    ("halt: ends while operations are open", "lib/plan_back.c",
+     "        if (p->seen[i]->op.state == OP_OPEN)\n            return;\n        n_new",
+     "        n_new"),
+    ("set: nobody waits for the others", "lib/plan_hold.c",
+     "return limits->is_in_set && limits->set_step < p->s->step;", "return limits->is_in_set && limits->set_failed;"),
+    ("residency: the old version goes at once", "lib/plan_step.c",
+     "    n->move.keep = planner_beside(p);", "    n->move.keep = 0;"),
+    ("judge: the chance of a false alarm is not kept", "lib/sequential.c",
+     "    return -log((double)level / PPM);", "    return -log((double)level / PPM) / 3;"),
+    ("judge: good requests do not count", "lib/sequential.c",
+     "    out->good_canary[j] = log((1 - p) / (1 - null));", "    out->good_canary[j] = 0 * log((1 - p) / (1 - null));"),
+    ("steps: the last one leaves nodes out", "lib/steps.c",
+     "    if (m.n_main < n_nodes)\n        add(&m, n_nodes,",
+     "    if (m.n_main > n_nodes)\n        add(&m, n_nodes,"),
     # --- facts
     ("facts: live moves although it was rolled back", "server/rules/rollout_end.c",
      "phase == ROLLOUT_SUCCEEDED", "rollout_phase_is_terminal(phase)"),

@@ -1,4 +1,5 @@
 // Who may do what: tokens of programs, and people who log in with a password.
+import type { ComponentChildren } from "preact";
 import { useState } from "preact/hooks";
 import { type List, get, may, post, send } from "../api";
 import { useAsk } from "../ask";
@@ -12,7 +13,7 @@ interface User { id: string; name: string; role: string; models: string; has_pas
 const ROLES: [string, string][] = [["reader", "sees"], ["pusher", "pushes versions"], ["deployer", "rolls out and back"], ["approver", "agrees, freezes, passes over"], ["auditor", "sees tokens and storage"], ["admin", "everything"]];
 const Role = ({ now }: { now?: string }) => <label class="field">Role<select name="role">{ROLES.map(([role, what]) => <option key={role} value={role} selected={role === now}>{role}: {what}</option>)}</select></label>;
 const Models = ({ now = "*" }: { now?: string }) => <label class="field">Models (names or globs, by comma)<input name="models" defaultValue={now} required /></label>;
-export const Secret = ({ what, text }: { what: string; text: string }) => !text ? null : <div class="note good" role="status"><p>{what}. It is shown this once:</p><p><code>{text}</code> <Copy text={text} /></p></div>;
+export const Secret = ({ what, text, children }: { what: string; text: string; children?: ComponentChildren }) => !text ? null : <div class="note good" role="status"><p>{what}. It is shown this once:</p><p><code>{text}</code> <Copy text={text} /></p>{children}</div>;
 
 export function Tokens() {
   const list = useLoad(() => get<List<Token>>("/tokens?limit=200"), 10_000, "tokens");
@@ -22,7 +23,7 @@ export function Tokens() {
     fields: <><label class="field">Name<input name="name" required maxLength={63} /></label><Role /><Models /><label class="field">Expires in<input name="expires" defaultValue="90d" /></label></>,
     act: async (f) => { const made = await post<{ token: string }>("/tokens", { name: f.name, role: f.role, models: f.models, ...(f.expires && { expires: f.expires }), ...(f.reason && { reason: f.reason }) }); setSecret(made.token); } });
   return <Loaded of={list}>{({ items, next }) => <>
-    <Secret what="The new token" text={secret} />
+    <Secret what="The new token" text={secret}><p>In CI store it as the secret <code>MREG_TOKEN</code>, with <code>MREG_URL={location.origin}</code>; <code>mreg ci init</code> writes the pipeline.</p></Secret>
     {may("admin") && <div class="actions"><button class="strong" onClick={create}>New token…</button></div>}
     <Table caption="Tokens" heads={["Name", "Id", "Role", "Models", "Last used", "Expires", ""]}>
       {items.map((t) => <tr key={t.id} class={t.revoked ? "soft" : ""}><td>{t.name}</td><td class="mono">{t.id} {t.hint && <small class="soft">…{t.hint}</small>}</td><td>{t.role}{t.environment && <small class="soft"> of {t.environment}</small>}</td><td class="mono">{t.models}</td>

@@ -1,8 +1,9 @@
 // What admins and auditors care for: access, webhooks, what is stored, the server itself.
-import { get, may } from "../api";
+import { type List, get, may } from "../api";
 import { Shares } from "../charts";
 import { useLoad } from "../live";
-import { Command, Copy, Head, Loaded, Tabs, bytes, count, plural } from "../parts";
+import { Choice, Command, Copy, Empty, Head, Loaded, Table, Tabs, bytes, count, plural } from "../parts";
+import { query } from "../router";
 import { Tokens, Users } from "./access";
 import { Hooks } from "./hooks";
 
@@ -27,6 +28,21 @@ function Storage() {
   }}</Loaded>;
 }
 
+interface Setting { name: string; value: string; default: boolean; origin?: string; reloadable: boolean; help: string }
+// What the server runs with; changed in its file and environment, not here.
+function Settings() {
+  const list = useLoad(() => get<List<Setting>>("/settings"), 60_000, "settings"), isShort = query("show") === "set";
+  return <Loaded of={list}>{({ items }) => {
+    const shown = items.filter((s) => !isShort || !s.default), n = items.filter((s) => !s.default).length;
+    return <>
+      <div class="head"><p class="lede">{n === 0 ? "All as they come." : `${n} of ${items.length} are set; the others are as they come.`} They are changed in the server's file, environment or options.</p>
+        <Choice label="Which settings" name="show" items={[["", "All"], ["set", `Set (${n})`]]} /></div>
+      {shown.length === 0 ? <Empty text="Nothing is set. What there is to set, with defaults and bounds:" command="mregd --help" /> : <Table caption="Settings" heads={["Setting", "Value", "From", "What it is"]}>
+        {shown.map((s) => <tr key={s.name} class={s.default ? "soft" : ""}><td class="mono tight">{s.name}</td><td class={`mono ${s.value.length < 34 ? "tight" : ""}`}>{s.value || "–"}</td><td class={(s.origin ?? "").length < 34 ? "tight" : ""}>{s.default ? "default" : s.origin}</td><td class="fill">{s.help}{s.reloadable && <small class="soft"> (SIGHUP takes a new value)</small>}</td></tr>)}</Table>}
+    </>;
+  }}</Loaded>;
+}
+
 function Server() {
   const root = useLoad(() => get<{ version: string; registry: string; domain: string; key_id: string }>(""), 60_000, "root");
   const keys = useLoad(() => fetch("/api/v1/trust/allowed_signers").then((a) => a.text()), 60_000, "signers");
@@ -39,12 +55,12 @@ function Server() {
   </>;
 }
 
-const PARTS: [string, string, "audit" | "admin", string][] = [["", "Tokens", "audit", "mreg token list"], ["/users", "People", "admin", "mreg user list"], ["/webhooks", "Webhooks", "admin", "mreg webhook list"], ["/storage", "Storage", "audit", ""], ["/server", "Server", "audit", "mreg doctor"]];
+const PARTS: [string, string, "audit" | "admin", string][] = [["", "Tokens", "audit", "mreg token list"], ["/users", "People", "admin", "mreg user list"], ["/webhooks", "Webhooks", "admin", "mreg webhook list"], ["/storage", "Storage", "audit", "mreg doctor"], ["/settings", "Settings", "audit", "mregd --data DIR --print-config"], ["/server", "Server", "audit", "mreg doctor"]];
 export function Admin({ part }: { part: string }) {
   const [, , needs, cli] = PARTS.find(([end]) => end === (part && `/${part}`)) ?? PARTS[0]!;
   return <>
     <Head title="Admin" api={part === "server" ? "" : `/${part || "tokens"}`} cli={cli} />
     <Tabs base="/admin" items={PARTS.filter(([, , what]) => may(what)).map(([end, text]) => [end, text])} />
-    {!may(needs) ? <p class="lede">Your role may not see this. An admin's token opens it.</p> : part === "users" ? <Users /> : part === "webhooks" ? <Hooks /> : part === "storage" ? <Storage /> : part === "server" ? <Server /> : <Tokens />}
+    {!may(needs) ? <p class="lede">Your role may not see this. An admin's token opens it.</p> : part === "users" ? <Users /> : part === "webhooks" ? <Hooks /> : part === "storage" ? <Storage /> : part === "settings" ? <Settings /> : part === "server" ? <Server /> : <Tokens />}
   </>;
 }

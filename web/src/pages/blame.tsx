@@ -8,10 +8,13 @@ import { Ago, At } from "../time";
 import { Who } from "../who";
 import { linked } from "./common";
 
+// What a row is about. Rows of aliases name the model; which alias is in the message.
+const thing = (c: Change) => c.kind.startsWith("alias.") ? `alias ${/\S+@\S+/.exec(c.message)?.[0] ?? c.object}` : `${c.kind.split(".")[0]} ${c.object}`;
+
 export function blame(items: Change[]): Change[] {
   const seen = new Set<string>();
   return items.filter((c) => {
-    const key = `${c.kind.split(".")[0]} ${c.object}`;
+    const key = thing(c);
     if (seen.has(key) || c.kind.startsWith("rollout.")) return false;
     seen.add(key);
     return !/\.(delete|remove|revoke)/.test(c.kind);
@@ -35,7 +38,7 @@ function rowsOf(model: Model, { aliases, rollouts, history }: Awaited<ReturnType
     return { what: `live in ${env}`, value: version(n), since: r?.ended, by: r?.actor, reason: r?.reason, how: r ? <>rollout <a class="inline" href={to.rollout(r.id)}>{r.id}</a></> : "" };
   });
   const named = Object.entries(model.aliases).map(([alias, n]): Row => {
-    const now = aliases.find((a) => a.alias === alias && a.version === n), row = history.find((c) => c.kind.startsWith("alias.") && c.object.endsWith(`/${alias}`)) ?? history.find((c) => c.kind === "version.publish" && c.message.includes(`version ${n} `));
+    const now = aliases.find((a) => a.alias === alias && a.version === n), row = history.find((c) => thing(c) === `alias ${model.name}@${alias}`) ?? history.find((c) => c.kind === "version.publish" && c.message.includes(`version ${n} `));
     return { what: `alias ${alias}`, value: version(n), since: now?.since ?? row?.time, by: now?.by ?? row?.actor, reason: row?.reason, how: row ? linked(row.message) : "" };
   });
   const about = last("model", model.name), targets = blame(history.filter((c) => c.kind.startsWith("target.")));
@@ -51,4 +54,4 @@ export function ModelBlame({ model }: { model: Model }) {
 }
 
 export const BlameRows = ({ items }: { items: Change[] }) => <Table caption="Who set what holds" heads={["What", "Since", "By", "How"]}>
-  {blame(items).map((c) => <tr key={c.seq}><td>{c.kind.split(".")[0]} {c.object}</td><td class="tight"><At at={c.time} /></td><td class="tight"><Who actor={c.actor} /></td><td class="fill">{linked(c.message)}{c.reason && <p class="under">“{c.reason}”</p>}</td></tr>)}</Table>;
+  {blame(items).map((c) => <tr key={c.seq}><td>{thing(c)}</td><td class="tight"><At at={c.time} /></td><td class="tight"><Who actor={c.actor} /></td><td class="fill">{linked(c.message)}{c.reason && <p class="under">“{c.reason}”</p>}</td></tr>)}</Table>;

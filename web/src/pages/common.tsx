@@ -3,8 +3,8 @@ import type { ComponentChildren } from "preact";
 import type { Change, Rollout, Target, TargetTally } from "../api";
 import { Badge, Table, plural } from "../parts";
 import { to } from "../router";
-import { Ago, Said } from "../time";
-import { Who } from "../who";
+import { Ago } from "../time";
+import { Said, Who } from "../who";
 
 // A rollout's name in a message leads to the rollout.
 export const linked = (message: string): ComponentChildren[] => message.split(/\b(r-\d+(?:-\d+)?)\b/).map((part, i) =>

@@ -76,7 +76,7 @@ function Targets({ name }: { name: string }) {
   const [dialog, ask] = useAsk(page.again);
   const row = (t: TargetTally) => <tr key={t.model}>
     <td><a href={to.model(t.model)}>{t.model}</a>{t.serve_as !== t.model && <small class="soft mono"> as {t.serve_as}</small>}</td>
-    <td class="nums">{t.live ? <a href={to.version(t.model, t.live)}>{t.live}</a> : <span class="soft">none yet</span>}</td><td class="fill"><Spread target={t} /></td><td class="tight">{t.rollout && <a href={to.rollout(t.rollout)}>{t.rollout}</a>}</td>
+    <td class="nums">{t.live ? <a href={to.version(t.model, t.live)}>{t.live}</a> : <span class="soft tight">none yet</span>}</td><td class="fill"><Spread target={t} /></td><td class="tight">{t.rollout && <a href={to.rollout(t.rollout)}>{t.rollout}</a>}</td>
     <td class="num tight">{may("deploy") && t.live !== undefined && <button class="quiet" onClick={() => ask(rollBack(t.model, name))}>Roll back…</button>}</td></tr>;
   return <Loaded of={page}>{({ summary, waits }) => <>
     {summary.targets.length === 0 ? <Empty text="No model was ever rolled out here. Promote a version:" command={`mreg promote MODEL@VERSION ${name} --watch`} />

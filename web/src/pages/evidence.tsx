@@ -1,10 +1,11 @@
 // What the gates saw: verdict, counts of both arms, and where the evidence stands between PASS and FAIL.
-import { useState } from "preact/hooks";
+import type { ComponentChildren } from "preact";
 import { type Gate, type Rollout, get } from "../api";
 import { type Line, LineChart } from "../charts";
 import { useLoad } from "../live";
-import { Badge } from "../parts";
+import { Badge, plural } from "../parts";
 import { quote } from "../router";
+import { At } from "../time";
 import { gateName } from "./common";
 
 export const percent = (part?: number, whole?: number) => !whole ? "–" : `${(100 * (part ?? 0) / whole).toFixed((part ?? 0) / whole < 0.0995 && part ? 2 : 1)} %`;
@@ -34,7 +35,7 @@ function Need({ gate, needs }: { gate: Gate; needs: number }) {
 }
 
 function Arms({ gate }: { gate: Gate }) {
-  if (gate.n_requests === undefined) return null;
+  if (gate.n_requests === undefined || gate.kind === "latency") return null; // a latency gate counts no failures
   return <p class="nums">new {gate.n_failures ?? 0}/{gate.n_requests} <span class="soft">({percent(gate.n_failures, gate.n_requests)})</span>
     {gate.n_base_requests !== undefined && <>, old {gate.n_base_failures ?? 0}/{gate.n_base_requests} <span class="soft">({percent(gate.n_base_failures, gate.n_base_requests)})</span></>}</p>;
 }
@@ -60,8 +61,11 @@ export function Gates({ rollout }: { rollout: Rollout }) {
   </li>)}</ul>;
 }
 
-interface Point { time: string; canary?: number; canary_bad?: number; baseline?: number; baseline_bad?: number; value?: number }
-interface Analysis { gates: { name?: string; kind: string; limit?: number | string; series?: Point[] }[] }
+interface Point { time: string; canary?: number; canary_bad?: number; baseline?: number; baseline_bad?: number; value?: number; log_e?: number }
+interface Merged { intervals?: number; values?: number; into: number; rough?: number; until: string }
+interface Judged { name?: string; kind: string; cause?: string; source?: string; limit?: number | string; log_e_fail?: number; series?: Point[]; merged?: Merged;
+  slower_than?: { value: number; unit: string; of: string }; before?: { since: string } }
+interface Report { gates: Judged[]; nodes?: { node: string; side: string; since?: string; away?: string }[] }
 
 // Rates over time, each point the share of the last few intervals, so that one request is no spike of 100 %.
 function rates(series: Point[], n: (p: Point) => number, bad: (p: Point) => number): [number, number][] {
@@ -71,18 +75,39 @@ function rates(series: Point[], n: (p: Point) => number, bad: (p: Point) => numb
   });
 }
 
-export function Charts({ rollout }: { rollout: Rollout }) {
-  const [open, setOpen] = useState(false);
-  const page = useLoad(() => open ? get<Analysis>(`/rollouts/${quote(rollout.id)}/analysis`) : Promise.resolve(undefined), rollout.ended ? 60_000 : 5000, `analysis/${rollout.id}/${open}`);
-  if (!open) return <p class="more"><button onClick={() => setOpen(true)}>Show new against old over time</button></p>;
-  const drawn = (page.data?.gates ?? []).flatMap((gate) => {
-    const series = gate.series ?? [], isValue = series.some((p) => p.value !== undefined);
-    if (series.length < 2) return [];
-    const lines: Line[] = isValue ? [{ name: `version ${rollout.to}`, kind: "new", points: series.map((p) => [Date.parse(p.time), p.value ?? 0]) }]
-      : [{ name: `version ${rollout.to}`, kind: "new", points: rates(series, (p) => p.canary ?? 0, (p) => p.canary_bad ?? 0) },
-        ...(rollout.from ? [{ name: `version ${rollout.from}`, kind: "old" as const, points: rates(series, (p) => p.baseline ?? 0, (p) => p.baseline_bad ?? 0) }] : [])];
-    return [<LineChart key={gate.name ?? gate.kind} title={gateName(gate)} lines={lines} least={isValue ? 1 : 0.01} limit={isValue && gate.limit !== undefined ? Number(gate.limit) : undefined}
-      unit={(v) => isValue ? String(+v.toPrecision(3)) : `${+(v * 100).toPrecision(2)} %`} />];
-  });
-  return <div class="charts">{page.error ? <p class="note">{page.error.message}</p> : drawn.length ? drawn : <p class="lede">No samples of a comparison yet.</p>}</div>;
+function chartOf(rollout: Rollout, gate: Judged) {
+  const series = gate.series ?? [], isValue = series.some((p) => p.value !== undefined), title = gateName(gate);
+  if (series.length < 2) return [];
+  const lines: Line[] = isValue ? [{ name: `version ${rollout.to}`, kind: "new", points: series.flatMap((p) => p.value === undefined ? [] : [[Date.parse(p.time), p.value] as [number, number]]) }]
+    : [{ name: `version ${rollout.to}`, kind: "new", points: rates(series, (p) => p.canary ?? 0, (p) => p.canary_bad ?? 0) },
+      ...(rollout.from ? [{ name: `version ${rollout.from}`, kind: "old" as const, points: rates(series, (p) => p.baseline ?? 0, (p) => p.baseline_bad ?? 0) }] : [])];
+  return [<LineChart key={title} title={`${title}: ${isValue ? "value" : gate.kind === "slow-ratio" ? "share of slow requests" : "share of failed requests"}`} lines={lines} least={isValue ? 1 : 0.01}
+    limit={isValue && gate.limit !== undefined ? Number(gate.limit) : undefined} unit={(v) => isValue ? String(+v.toPrecision(3)) : `${+(v * 100).toPrecision(2)} %`} />];
+}
+
+// What else is to know about the numbers: where they come from, what was added up, who is not counted now.
+function remarks(rollout: Rollout, report: Report): ComponentChildren[] {
+  const away = (report.nodes ?? []).filter((n) => n.away), side = (n: { side: string }) => `version ${n.side === "canary" ? rollout.to : rollout.from ?? "–"}`;
+  return [
+    ...away.map((n) => <>{n.node} counts for {side(n)}, but has not served it since <At at={n.away} />: what it answers meanwhile is left out.</>),
+    ...report.gates.flatMap((g) => g.merged ? [<>{gateName(g)}: {plural(g.merged.intervals ?? g.merged.values ?? 0, g.merged.values ? "value" : "interval")} up to <At at={g.merged.until} /> {g.merged.into === 1 ? "is" : "are"} merged into {g.merged.into.toLocaleString("en")}
+      {g.merged.rough ? `, ${g.merged.rough.toLocaleString("en")} of them roughly: when within one something happened is not known any more` : "; no evidence changed by that"}.</>] : []),
+    ...report.gates.flatMap((g) => g.slower_than ? [<>{gateName(g)}: slow is what takes more than {+g.slower_than.value.toPrecision(3)} {g.slower_than.unit} ({g.slower_than.of}).</>] : []),
+    ...report.gates.flatMap((g) => g.source === "router" ? [<>{gateName(g)} is counted at the router.</>] : []),
+    ...report.gates.flatMap((g) => g.before ? [<>{gateName(g)} also knows version {rollout.from} from <At at={g.before.since} /> on, before this rollout.</>] : []),
+    ...report.gates.flatMap((g) => g.cause && !rollout.gates?.some((one) => one.text.includes(g.cause!)) ? [<>{gateName(g)}: {g.cause}</>] : []),
+  ];
+}
+
+// New against old over time, and the judge's remarks.
+export function Analysis({ rollout }: { rollout: Rollout }) {
+  const page = useLoad(() => get<Report>(`/rollouts/${quote(rollout.id)}/analysis?points=120`), rollout.ended ? 60_000 : 5000, `analysis/${rollout.id}`);
+  if (page.error) return <p class="note" role="alert">{page.error.message}</p>;
+  if (!page.data) return null;
+  const drawn = page.data.gates.flatMap((gate) => chartOf(rollout, gate)), said = remarks(rollout, page.data);
+  return <>
+    <h2>Over time <small>version {rollout.to}{rollout.from && ` against version ${rollout.from}`}</small></h2>
+    {drawn.length ? <div class="charts">{drawn}</div> : <p class="lede">No samples yet: these pictures need requests to the nodes.</p>}
+    {said.length > 0 && <ul class="remarks">{said.map((one, i) => <li key={i}>{one}</li>)}</ul>}
+  </>;
 }

@@ -20,7 +20,7 @@ function Deliveries({ hook }: { hook: Hook }) {
   return <><h2>Deliveries of {hook.name} <small><a href={withQuery({ hook: "" })}>close</a></small></h2>{fault && <p class="note bad" role="alert">{fault}</p>}
     <Loaded of={list}>{({ items }) => items.length === 0 ? <p class="lede">None yet. “Test” sends one.</p> : <Table caption="Deliveries" heads={["Event", "When", "State", "Tries", "Answer", ""]}>
       {items.map((d) => <tr key={d.number}><td class="tight">{d.kind} {d.seq} {d.origin !== "event" && <small class="soft">{d.origin}</small>}</td><td class="tight"><Ago at={d.created} /></td><td><Badge text={d.state} /></td><td class="nums tight">{d.attempts}{d.next && <span class="soft">, next at <time title={d.next} dateTime={d.next}>{clock(d.next)}</time></span>}</td>
-        <td class="fill">{d.status ? `${d.status}${d.took_ms !== undefined ? ` in ${d.took_ms} ms` : ""}` : ""} {d.detail}</td><td class="num">{d.state !== "pending" && <button class="quiet" onClick={() => void again(d)}>Send again</button>}</td></tr>)}</Table>}</Loaded></>;
+        <td class="fill">{d.status ? `${d.status}${d.took_ms !== undefined ? ` in ${d.took_ms} ms` : ""}` : ""} {d.detail}</td><td class="num tight">{d.state !== "pending" && <button class="quiet" onClick={() => void again(d)}>Send again</button>}</td></tr>)}</Table>}</Loaded></>;
 }
 
 const Fields = ({ hook }: { hook?: Hook }) => <>
@@ -58,10 +58,10 @@ export function Hooks() {
       {said && <p class="note" role="status">{said}</p>}
       <div class="actions"><button class="strong" onClick={create}>New webhook…</button></div>
       {items.length === 0 ? <Empty text="No webhook: nobody is told of changes." command="mreg webhook add chat URL --kind 'rollout.*'" /> : <Table caption="Webhooks" heads={["Name", "URL", "Sends", "State", "Last delivered", ""]}>
-        {items.map((h) => { const q = questions(h, setSecret); return <tr key={h.id}><td class="tight">{h.name} <small class="soft mono">{h.id}</small></td><td class="mono">{h.url}</td><td>{h.kinds?.join(", ") || "all kinds"}{h.models && h.models !== "*" && ` of ${h.models}`}{h.environment && ` in ${h.environment}`}</td>
+        {items.map((h) => { const q = questions(h, setSecret); return <tr key={h.id}><td class="tight">{h.name} <small class="soft mono">{h.id}</small></td><td class="mono fill">{h.url}</td><td>{h.kinds?.join(", ") || "all kinds"}{h.models && h.models !== "*" && ` of ${h.models}`}{h.environment && ` in ${h.environment}`}</td>
           <td><Badge text={!h.enabled ? "off" : h.failing_since ? "failing" : "active"} tone={!h.enabled ? "warn" : h.failing_since ? "bad" : "good"} />{(h.n_pending ?? 0) > 0 && <small class="soft"> {h.n_pending} pending</small>}
             {(h.why ?? h.last_detail) && (h.failing_since || !h.enabled) && <p class="under">{h.why ?? h.last_detail}</p>}{h.old_valid_until && <p class="under">old secret valid until <At at={h.old_valid_until} /></p>}</td><td class="tight">{h.last_delivered ? <Ago at={h.last_delivered} /> : "never"}</td>
-          <td class="num tight"><a class="button quiet" href={withQuery({ hook: h.id })}>Deliveries</a><button class="quiet" onClick={() => void ping(h)}>Test</button><button class="quiet" onClick={() => ask(q.edit)}>Edit…</button>
+          <td class="num many"><a class="button quiet" href={withQuery({ hook: h.id })}>Deliveries</a><button class="quiet" onClick={() => void ping(h)}>Test</button><button class="quiet" onClick={() => ask(q.edit)}>Edit…</button>
             {h.format === "standard" && <button class="quiet" onClick={() => ask(q.rotate)}>Rotate…</button>}<button class="quiet" onClick={() => ask(q.turn)}>{h.enabled ? "Off…" : "On…"}</button><button class="quiet" onClick={() => ask(q.remove)}>Remove…</button></td></tr>; })}</Table>}
       {open && <Deliveries hook={open} />}{dialog}</>;
   }}</Loaded>;

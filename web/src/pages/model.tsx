@@ -5,10 +5,12 @@ import { useLoad } from "../live";
 import { Markdown } from "../markdown";
 import { Badge, Chips, Empty, Head, Loaded, Tabs, plural } from "../parts";
 import { at, query, quote, to } from "../router";
-import { Ago, At, Said, stamp } from "../time";
+import { Ago, At, stamp } from "../time";
+import { Said } from "../who";
 import { Aliases } from "./aliases";
 import { ModelBlame } from "./blame";
 import { Changes, Spread } from "./common";
+import { LineageOf, LiveWhen } from "./family";
 import { Quarantine, Queue } from "./queue";
 import { rollBack } from "./rollback";
 import { type ServedRow, Served } from "./then";
@@ -71,17 +73,18 @@ export function ModelPage({ name, part }: { name: string; part: string }) {
     <Head crumbs={[["Models", "/models"]]} title={model.name} cli={`mreg show ${model.name}${at.value && ` --at ${at.value}`}`} api={asOf(base)}>
       {may("deploy") && model.latest !== undefined && !at.value && <a class="button strong" href={`${to.version(model.name, model.latest)}/promote`}>Promote {model.latest}…</a>}</Head>
     <p class="lede">{plural(model.n_versions, "version")}, last pushed <Ago at={model.updated} /> <Chips map={model.tags} /></p>
-    <Tabs base={base} items={[["", "Versions", model.n_versions], ["/aliases", "Aliases", Object.keys(model.aliases).length], ["/card", "Card"], ["/history", "History"], ["/blame", "Who set what"]]} />
+    <Tabs base={base} items={[["", "Versions", model.n_versions], ["/aliases", "Aliases", Object.keys(model.aliases).length], ["/card", "Card"], ["/lineage", "Lineage"], ["/history", "History"], ["/blame", "Who set what"]]} />
     {part === "aliases" && <Aliases model={model} changed={page.again} />}
     {part === "card" && (model.description ? <div class="panel pad card"><Markdown text={model.description} /></div> : <Empty text="No description yet. Markdown is shown here:" command={`mreg model edit ${name} --description "$(cat card.md)"`} />)}
-    {part === "history" && <><Changes items={history} /><p class="more"><a href={`/history?model=${quote(name)}`}>More, with filters</a></p></>}
+    {part === "lineage" && <LineageOf name={name} versions={versions.items} />}
+    {part === "history" && <><LiveWhen name={name} /><h2>What happened</h2><Changes items={history} /><p class="more"><a href={`/history?model=${quote(name)}`}>More, with filters</a></p></>}
     {part === "blame" && <ModelBlame model={model} />}
     {part === "" && (at.value ? <Then model={model} served={served} /> : <>
-      <Now model={model} versions={versions} changed={page.again} {...now} />
+      <div class="sides"><div><Now model={model} versions={versions} changed={page.again} {...now} /></div><div>
       <h2>History</h2><Changes items={history} />
       <h2>About</h2>
       <dl class="facts"><dt>Created</dt><dd><At at={model.created} /></dd>
-        <dt>Pull</dt><dd><code>mreg pull {model.name} ./{model.name.split("/").pop()}</code></dd></dl>
+        <dt>Pull</dt><dd><code>mreg pull {model.name} ./{model.name.split("/").pop()}</code></dd></dl></div></div>
     </>)}
   </>}</Loaded>;
 }

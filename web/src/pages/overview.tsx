@@ -2,7 +2,7 @@
 import { type Change, type Environment, type List, type Node, type Rollout, type Summary, asOf, get, may } from "../api";
 import { ShareBar } from "../charts";
 import { useLoad } from "../live";
-import { Badge, Empty, Head, Loaded, Table, count, plural } from "../parts";
+import { Badge, Command, Empty, Head, Loaded, Table, count, plural } from "../parts";
 import { at, environment, quote, to } from "../router";
 import { Ago } from "../time";
 import { Changes, RolloutRows, Spread, needsSomebody } from "./common";
@@ -16,12 +16,24 @@ async function loadRoom(name: string) {
   const lost = summary.n_unreachable ? (await get<List<Node>>(`/environments/${quote(name)}/nodes?state=unreachable&limit=${LOST}`)).items : [];
   return { ...summary, lost };
 }
+// The way from nothing to something that is live, until it has been gone.
+interface Begun { hasModel: boolean; hasEnvironment: boolean; hasNode: boolean; isLive: boolean }
+function FirstSteps({ hasModel, hasEnvironment, hasNode, isLive, environment: env }: Begun & { environment: string }) {
+  const steps: [string, boolean, string][] = [["Push a model: any folder of files", hasModel, "mreg push fraud ./out"], ["Make an environment: a set of nodes that serve the same", hasEnvironment, "mreg env create production"],
+    ["Add a node: a model server that runs already", hasNode, `mreg node add ${env} node-1 --url URL --root FOLDER`], ["Take a version live", isLive, `mreg promote fraud@1 ${env} --watch`]];
+  return <><h2>Get started <small>{steps.filter(([, done]) => done).length} of {steps.length} done</small></h2>
+    <ol class="panel first">{steps.map(([text, done, command]) => <li key={text} class={done ? "done" : ""}><div><b>{text}{done && <span class="unseen"> (done)</span>}</b>{!done && <Command text={command} />}</div></li>)}</ol>
+    <p class="more soft">In a terminal that knows this server: <code>mreg login {location.origin}</code>. <a href="/help">How do I …</a></p></>;
+}
+
 async function loadAll(only: string) {
   const where = only && `&env=${quote(only)}`;
   const [environments, active, history, approvals] = await Promise.all([get<List<Environment>>("/environments"),
     get<List<Rollout>>(`/rollouts?active=true&limit=200${where}`), get<List<Change>>(`/history?limit=15${where}`), get<List<Approval>>("/approvals?limit=100")]);
   const picked = environments.items.filter((env) => !only || env.name === only);
-  return { rooms: await Promise.all(picked.map((env) => loadRoom(env.name))), active: active.items, history: history.items,
+  const rooms = await Promise.all(picked.map((env) => loadRoom(env.name))), isLive = rooms.some((room) => room.targets.some((t) => t.live));
+  const begun: Begun = { isLive, hasEnvironment: environments.items.length > 0, hasNode: environments.items.some((env) => env.n_nodes > 0), hasModel: isLive || (await get<List<unknown>>("/models?limit=1")).items.length > 0 };
+  return { rooms, begun, active: active.items, history: history.items,
     approvals: approvals.items.filter((a) => !only || a.environment === only) };
 }
 type Data = Awaited<ReturnType<typeof loadAll>>;
@@ -67,7 +79,7 @@ function Live({ rooms }: { rooms: Data["rooms"] }) {
     <Table caption="Live versions" heads={["Model", "Environment", "Version", "On the nodes", "Rollout"]}>
       {targets.slice(0, SHOWN).map((t) => <tr key={t.environment + t.model}>
         <td><a href={to.model(t.model)}>{t.model}</a></td><td><a href={to.env(t.environment)}>{t.environment}</a></td>
-        <td class="nums">{t.live ? <a href={to.version(t.model, t.live)}>{t.live}</a> : <span class="soft">none yet</span>}</td><td class="fill"><Spread target={t} /></td>
+        <td class="nums">{t.live ? <a href={to.version(t.model, t.live)}>{t.live}</a> : <span class="soft tight">none yet</span>}</td><td class="fill"><Spread target={t} /></td>
         <td class="tight">{t.rollout && <a href={to.rollout(t.rollout)}>{t.rollout}</a>}</td>
       </tr>)}
     </Table>
@@ -100,9 +112,10 @@ export function Overview() {
       return <>
         <Tiles needs={waiting.length + data.approvals.length + lost} moving={moving.length} rooms={data.rooms} />
         <div class="sides"><div>
+        {!only && !data.begun.isLive && <FirstSteps {...data.begun} environment={data.rooms[0]?.environment ?? "production"} />}
         <h2>Needs you</h2><Needs waiting={waiting} approvals={data.approvals} rooms={data.rooms} />
         {moving.length > 0 && <><h2>Moving now</h2><RolloutRows label="Rollouts that move" items={moving} /></>}
-        <h2>Live</h2><Live rooms={data.rooms} />
+        {(only || data.begun.isLive || data.rooms.some((room) => room.targets.some((t) => t.rollout))) && <><h2>Live</h2><Live rooms={data.rooms} /></>}
         {data.rooms.length > 0 && <><h2>Nodes</h2><Fleet rooms={data.rooms} /></>}
         </div><div>
         <h2>Latest</h2><Changes items={data.history} />

@@ -5,7 +5,8 @@ import { useAsk } from "../ask";
 import { useLoad } from "../live";
 import { Head, Loaded, Table, bytes, decode, plural } from "../parts";
 import { go, query, to, withQuery } from "../router";
-import { At, Said, duration, span } from "../time";
+import { At, duration, span } from "../time";
+import { Said } from "../who";
 
 interface Side { version: number; content: string; size: number; n_files: number; format: string; metrics: Record<string, string> }
 interface PlanStep { n_nodes: number; bake: string; weight_bp?: number; wave?: string; approvals?: number; begin_ms: number; end_ms: number;
@@ -81,7 +82,7 @@ export function PlanPage({ name, number }: { name: string; number: string }) {
   const names = (environments.data?.items ?? []).map((e) => e.name), env = query("to") || names[0] || "";
   const page = useLoad(() => env ? post<Plan>("/rollouts", { model: name, version: number, environment: env, dry_run: true }) : Promise.resolve(undefined), 30_000, `plan/${name}/${number}/${env}`);
   return <>
-    <Head crumbs={[["Models", "/models"], [name, to.model(name)], [`version ${number}`, to.version(name, number)]]} title={`Promote version ${number}`} cli={`mreg promote ${name}@${number} ${env} --dry-run`}>
+    <Head crumbs={[["Models", "/models"], [name, to.model(name)], [`version ${number}`, to.version(name, number)]]} title={`Promote version ${number}`} cli={`mreg promote ${name}@${number} ${env} --dry-run`} api="/rollouts" body={{ model: name, version: number, environment: env, dry_run: true }}>
       <label>to <select value={env} onChange={(event) => go(withQuery({ to: event.currentTarget.value }))}>{names.map((n) => <option key={n}>{n}</option>)}</select></label></Head>
     {!may("deploy") ? <p class="lede">Your role may not roll out. A deployer's does.</p> : !environments.data ? <Loaded of={environments}>{() => null}</Loaded> : names.length === 0 ? <p class="lede">There is no environment yet.</p> : <Loaded of={page}>{(plan) => plan === undefined ? null : plan.already ? (plan.id ? <p class="note">This very rollout was asked for already: <a href={to.rollout(plan.id)}>{plan.id}</a>.</p> : <p class="note good">Version {number} is live in {env} already.</p>) : <>
       <p class="sentence">{plan.from ? `Version ${plan.from} gives way to version ${plan.to}` : `Version ${plan.to} is the first`} on {plural(plan.n_nodes, "node")}, {plan.strategy?.strategy}: about {span(plan.forecast.takes_ms)}, never fewer than {plan.forecast.low_point} of {plan.n_nodes} serving.

@@ -4,8 +4,8 @@ import { useAsk } from "../ask";
 import { useLoad } from "../live";
 import { Badge, Table } from "../parts";
 import { quote, to } from "../router";
-import { Ago, Said } from "../time";
-import { Who } from "../who";
+import { Ago } from "../time";
+import { Said, Who } from "../who";
 
 interface Waiting { id: string; position?: number; from?: number; to: number; kind: string; phase: string; hotfix?: boolean; actor: string; reason?: string; created: string; waiting?: string }
 interface QueueOf { environment: string; model: string; generation: number; policy: string; active?: Waiting; items: Waiting[] }

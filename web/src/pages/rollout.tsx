@@ -1,15 +1,16 @@
 // One rollout: the sentence on top, clocks, legal actions, steps, evidence, nodes, the way back, the time line.
 import { useMemo, useState } from "preact/hooks";
-import { type Change, type List, type Rollout, type RolloutNode, type Step, get, may, me, post } from "../api";
+import { type Change, type List, type Rollout, type RolloutNode, type Step, type Target, get, may, me, post } from "../api";
 import { type Question, useAsk } from "../ask";
 import { ShareBar, Shares } from "../charts";
 import { useLoad } from "../live";
 import { Head, Loaded, plural } from "../parts";
 import { quote, to } from "../router";
-import { Ago, Countdown, Said, Took, clock, duration, span } from "../time";
-import { Who } from "../who";
+import { Ago, Countdown, Took, clock, duration, span } from "../time";
+import { Said, Who } from "../who";
 import { linked } from "./common";
-import { Charts, Gates } from "./evidence";
+import { Analysis, Gates } from "./evidence";
+import { rollBack } from "./rollback";
 import { RouteTable } from "./routes";
 
 type Verb = { verb: string; label: string; needs?: "approve"; phases: string[]; tone?: string; reason?: boolean; when?: (r: Rollout) => string; what: (r: Rollout) => string; fields?: boolean };
@@ -130,13 +131,14 @@ function Timeline({ items }: { items: Change[] }) {
 
 // The rollout at each look; its history only when the rollout has moved.
 function loader(id: string) {
-  let seen = -1, events: Change[] = [], last: { rollout: Rollout; events: Change[] } | undefined;
+  let seen = -1, events: Change[] = [], last: { rollout: Rollout; events: Change[]; isLive: boolean } | undefined;
   return async () => {
     const rollout = await get<Rollout>(`/rollouts/${quote(id)}`);
     if (last?.rollout === rollout) return last;
     if (rollout.revision !== seen) events = (await get<List<Change>>(`/changes?object=${quote(id)}&limit=200`)).items.slice().reverse();
     seen = rollout.revision;
-    last = { rollout, events };
+    const isLive = rollout.phase === "succeeded" && (await get<Target>(`/environments/${quote(rollout.environment)}/targets/${quote(rollout.model)}`).catch(() => undefined))?.live === rollout.to;
+    last = { rollout, events, isLive };
     return last;
   };
 }
@@ -145,12 +147,13 @@ export function RolloutPage({ id }: { id: string }) {
   const load = useMemo(() => loader(id), [id]);
   const page = useLoad(load, 1500, id);
   const [dialog, ask] = useAsk(page.again);
-  return <Loaded of={page}>{({ rollout: r, events }) => {
+  return <Loaded of={page}>{({ rollout: r, events, isLive }) => {
     const steps = r.steps ?? [];
     return <>
       <Head crumbs={[["Rollouts", "/rollouts"], [r.model, to.model(r.model)]]} badge={r.phase} cli={`mreg rollout watch ${r.id}`} api={`/rollouts/${r.id}`}
         title={<>{r.id}: {r.model} {r.from && <><a href={to.version(r.model, r.from)}>{r.from}</a> → </>}<a href={to.version(r.model, r.to)}>{r.to}</a> in <a href={to.env(r.environment)}>{r.environment}</a></>}>
-        {r.from && <a class="button" href={`${to.model(r.model)}/compare?a=${r.from}&b=${r.to}`}>Compare</a>}</Head>
+        {r.from && <a class="button" href={`${to.model(r.model)}/compare?a=${r.from}&b=${r.to}`}>Compare</a>}
+        {isLive && may("deploy") && <button class="danger" onClick={() => ask(rollBack(r.model, r.environment))}>Roll back…</button>}</Head>
       <p class="sentence"><Said text={r.outcome ?? r.waiting} /></p>
       <p class="unseen" role="status">{r.phase}{!r.ended && r.step > 0 && `, step ${r.step} of ${r.n_steps}: ${STEP_WORDS[r.step_phase ?? ""] ?? ""}`}</p>
       <Clocks rollout={r} />
@@ -161,9 +164,9 @@ export function RolloutPage({ id }: { id: string }) {
         <ol class="rail">{steps.slice(0, 40).map((s, i) => <StepCard key={i} step={s} number={i + 1} isCurrent={i + 1 === r.step && !r.ended} ended={r.ended} />)}</ol>
         {steps.length > 40 && <p class="more">and {steps.length - 40} more steps</p>}</>}
       <Traffic rollout={r} />
-      {(r.gates ?? []).length > 0 && <><h2>Evidence</h2><Gates rollout={r} />
-        {r.gates!.some((g) => g.n_requests !== undefined) && <Charts rollout={r} />}</>}
-      <Strip rollout={r} />
+      <div class={(r.gates ?? []).length > 0 ? "sides" : ""}><div>{(r.gates ?? []).length > 0 && <><h2>Evidence</h2><Gates rollout={r} />
+        {r.gates!.some((g) => g.n_requests !== undefined) && <Analysis rollout={r} />}</>}</div>
+      <div><Strip rollout={r} /></div></div>
       <div class="cols"><div><h2>Time line</h2><Timeline items={events} /></div>
         <div><h2>About</h2>
           <dl class="facts">

@@ -1,13 +1,10 @@
 // What nodes served at some time, and how a model was then.
 import { Table, count } from "../parts";
-import { at, to } from "../router";
+import { at, then, to } from "../router";
 import { At, stamp } from "../time";
 
 export interface ServedRow { environment: string; node: string; model: string; serve_as?: string; version?: number; since?: string; state: string }
 const STATES: Record<string, string> = { serving: "served", unobserved: "not seen then", none: "none" };
-
-// Links keep the time, so that a walk through the past stays there.
-const then = (href: string) => at.value ? `${href}?at=${encodeURIComponent(at.value)}` : href;
 
 export function Served({ items, isPart }: { items: ServedRow[]; isPart?: boolean }) {
   if (items.length === 0) return <p class="lede">No node was known to serve anything on {stamp(at.value)}.</p>;

@@ -1,8 +1,8 @@
-// A model's versions as rows, two to compare, and their metrics as bars.
+// A model's versions as rows, two to compare, and their metrics as pictures.
 import type { ComponentChildren } from "preact";
 import { useState } from "preact/hooks";
 import type { List, Version } from "../api";
-import { Bars } from "../charts";
+import { Trend } from "../charts";
 import { Badges, Chips, type Head as Column, Pages, Table, bytes, decode } from "../parts";
 import { go, to } from "../router";
 import { Ago } from "../time";
@@ -17,7 +17,7 @@ const columns = (model: string, items: Version[]): Cell[] => [
   ...(items.some((v) => decode(v.metrics).length) ? [["Metrics", "fill", (v) => <Chips map={v.metrics} />] as Cell] : []),
   ["Format", "tight", (v) => v.format],
   [["Size"], "num tight", (v) => bytes(v.size)],
-  ["Pushed", "tight", (v) => <><Ago at={v.created} /> <span class="soft">by <Who actor={v.created_by} /></span></>],
+  ["Pushed", "", (v) => <><Ago at={v.created} /> <span class="soft">by <Who actor={v.created_by} /></span></>],
 ];
 
 export function Versions({ name, versions }: { name: string; versions: List<Version> }) {
@@ -41,5 +41,5 @@ export function Metrics({ items }: { items: Version[] }) {
   const names = [...new Set(items.flatMap((v) => Object.keys(v.metrics)))].filter((name) => numbers(name).length > 1).slice(0, 6);
   if (names.length === 0) return null;
   return <><h2>Metrics over versions <small>filled: live</small></h2><div class="charts">{names.map((name) =>
-    <Bars key={name} label={name} items={numbers(name).slice(0, 24).reverse().map((v) => ({ name: String(v.version), value: Number(v.metrics[name]), strong: v.live.length > 0 }))} />)}</div></>;
+    <Trend key={name} label={name} items={numbers(name).slice(0, 40).reverse().map((v) => ({ name: String(v.version), value: Number(v.metrics[name]), strong: v.live.length > 0 }))} />)}</div></>;
 }

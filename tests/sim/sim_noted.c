@@ -1,0 +1,124 @@
+/*
+ * What the stored statuses say: which nodes the active rollout disturbs, and that a restart of the
+ * controller moves no times.
+ */
+#include <inttypes.h>
+#include <string.h>
+
+#include "sim.h"
+
+/* Invariant: the first status after a restart has the times of the last one before. A node that got
+ * done moves the deadline, and so do commands and pauses. */
+static void check_clocks(struct sim *s, struct sim_model *m)
+{
+    struct arena a CLEANUP(arena_clear) = {0};
+    struct rollout_status st;
+    const struct sim_clocks *was = &m->clocks;
+    int n_done = 0;
+    m->was_restarted = false;
+    sim_status(s, m->rollout, &a, &st);
+    for (int i = 0; i < st.n_nodes; i++)
+        n_done += st.nodes[i].is_done;
+    bool is_same = st.phase == ROLLOUT_RUNNING && was->phase == st.phase && st.step == was->step &&
+                   n_done == was->n_done && st.command_seq == was->command_seq;
+    if (is_same && was->step_deadline_ms != 0 && st.step_deadline_ms != 0 &&
+        st.step_deadline_ms != was->step_deadline_ms)
+        sim_fail(s, "%s: a restart moves the step's deadline by %" PRId64 " ms", m->rollout,
+                 st.step_deadline_ms - was->step_deadline_ms);
+    if (is_same && was->bake_since_ms != 0 && st.bake_since_ms != 0 &&
+        st.bake_since_ms != was->bake_since_ms)
+        sim_fail(s, "%s: a restart moves the bake by %" PRId64 " ms", m->rollout,
+                 st.bake_since_ms - was->bake_since_ms);
+}
+
+void sim_note_restart(struct sim *s)
+{
+    for (int i = 0; i < s->n_models; i++) {
+        struct sim_model *m = &s->models[i];
+        struct arena a CLEANUP(arena_clear) = {0};
+        struct rollout_status st;
+        m->was_restarted = m->rollout[0] != '\0';
+        if (!m->was_restarted)
+            continue;
+        sim_status(s, m->rollout, &a, &st);
+        m->clocks = (struct sim_clocks){.phase = st.phase,
+                                        .step = st.step,
+                                        .command_seq = st.command_seq,
+                                        .step_deadline_ms = st.step_deadline_ms,
+                                        .bake_since_ms = st.bake_since_ms};
+        for (int k = 0; k < st.n_nodes; k++)
+            m->clocks.n_done += st.nodes[k].is_done;
+    }
+}
+
+/* Keeps the stored status as text if it is another than before. */
+static void keep_status(struct sim *s, struct sim_model *m)
+{
+    struct err e;
+    struct reader r CLEANUP(reader_end) = {0};
+    struct stmt *q CLEANUP(stmt_done_ptr) = NULL;
+    int64_t revision = 0;
+    bool row = false;
+    if (reader_begin(s->store, &r, &e) != ERR_OK ||
+        db_int(r.db, &revision, NULL, &e,
+               "SELECT revision FROM rollout_status WHERE rollout_id = ?1", "t", m->rollout) != 0)
+        sim_fail(s, "%s", e.message);
+    if (revision == m->noted_revision)
+        return;
+    m->noted_revision = revision;
+    if (m->was_restarted)
+        check_clocks(s, m);
+    if (db_query(r.db, &q, &e, "SELECT status FROM rollout_status WHERE rollout_id = ?1", "t",
+                 m->rollout) != ERR_OK ||
+        stmt_next(q, &row, &e) != ERR_OK)
+        sim_fail(s, "%s", e.message);
+    mem_free_ptr(&m->noted_text);
+    m->noted_text = mem_strdup(stmt_text(q, 0));
+}
+
+void sim_note_disturbed(struct sim *s, int model)
+{
+    struct sim_model *m = &s->models[model];
+    if (m->rollout[0] != '\0') {
+        keep_status(s, m);
+        return;
+    }
+    m->noted_revision = 0;
+    m->was_restarted = false;
+    mem_free_ptr(&m->noted_text);
+    for (int i = 0; i < s->n_nodes; i++)
+        s->nodes[i].was_disturbed[model] = false;
+}
+
+static void note_node(struct sim *s, int model, const struct rollout_node *one)
+{
+    for (int i = 0; i < s->n_nodes; i++) {
+        struct sim_node *n = &s->nodes[i];
+        if (n->node_id != one->node_id)
+            continue;
+        n->was_disturbed[model] = move_disturbs(&one->move);
+        /* Given up, and left to the repairs. */
+        if (one->is_back)
+            n->is_busy_for[model] = false;
+    }
+}
+
+/* Reads what was kept. Only wanted now and then: most of a status is never read. */
+void sim_read_noted(struct sim *s)
+{
+    for (int model = 0; model < s->n_models; model++) {
+        struct sim_model *m = &s->models[model];
+        struct arena a CLEANUP(arena_clear) = {0};
+        struct rollout_status status;
+        struct err e;
+        if (m->noted_text == NULL)
+            continue;
+        if (rollout_status_read(m->noted_text, strlen(m->noted_text), &a, &status, &e) != ERR_OK)
+            sim_fail(s, "the status of %s: %s", m->rollout, e.message);
+        mem_free_ptr(&m->noted_text);
+        for (int i = 0; i < s->n_nodes; i++)
+            s->nodes[i].was_disturbed[model] = false;
+        for (int k = 0; k < status.n_nodes; k++)
+            note_node(s, model, &status.nodes[k]);
+    }
+}

@@ -1,0 +1,151 @@
+/*
+ * The controller's memory of one environment: what its targets do to the nodes that they share is
+ * counted, and whoever waits for a node or for the limit is planned again when that changes.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <stdlib.h>
+
+#include "controller_inner.h"
+
+#define N_NODES 3
+#define N_TARGETS 3
+#define NOW_MS 5000
+
+/* An environment in which every target rolls out to every node. */
+struct small {
+    struct controller *c;
+    struct env env;
+    struct node nodes[N_NODES];
+    struct target targets[N_TARGETS];
+    struct spot spots[N_TARGETS][N_NODES];
+    struct rollout_node moved[N_TARGETS][N_NODES];
+    int busy[N_TARGETS];
+};
+
+static void count(struct small *w, int t)
+{
+    target_count(&w->env, &w->targets[t]);
+}
+
+static int set_up(void **state)
+{
+    struct small *w = mem_alloc(sizeof *w);
+    *w = (struct small){.c = mem_alloc(sizeof *w->c)};
+    w->c->now_ms = NOW_MS;
+    w->env = (struct env){.env_id = 1,
+                          .nodes = w->nodes,
+                          .n_nodes = N_NODES,
+                          .targets = w->targets,
+                          .n_targets = N_TARGETS,
+                          .busy = w->busy};
+    for (int i = 0; i < N_NODES; i++)
+        w->nodes[i] = (struct node){.env = &w->env, .node_id = 10 + i};
+    for (int t = 0; t < N_TARGETS; t++) {
+        w->targets[t] =
+            (struct target){.env = &w->env, .target_id = 20 + t, .live = 1, .is_rolling = true};
+        w->targets[t].spots = w->spots[t];
+        w->targets[t].lane.status = (struct rollout_status){
+            .phase = ROLLOUT_RUNNING, .nodes = w->moved[t], .n_nodes = N_NODES};
+        for (int i = 0; i < N_NODES; i++)
+            w->moved[t][i].node_id = 10 + i;
+        count(w, t);
+    }
+    w->env.has_changed = false;
+    *state = w;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    struct small *w = *state;
+    due_clear(&w->c->plans);
+    free(w->c);
+    free(w);
+    return 0;
+}
+
+static void disturb(struct small *w, int t, int node, bool does)
+{
+    w->moved[t][node].move.phase = does ? MOVE_SWITCH : MOVE_NONE;
+    w->moved[t][node].move.deadline_ms = does ? NOW_MS + 1000 : 0;
+    count(w, t);
+}
+
+static void test_nodes_that_are_disturbed(void **state)
+{
+    struct small *w = *state;
+    disturb(w, 0, 1, true);
+    assert_true(w->env.has_changed);
+    disturb(w, 1, 1, true);
+    count(w, 1); /* counted again, it is no more */
+    assert_int_equal(w->nodes[0].n_disturbing, 0);
+    assert_int_equal(w->nodes[1].n_disturbing, 2);
+    disturb(w, 0, 1, false);
+    assert_int_equal(w->nodes[1].n_disturbing, 1);
+    target_uncount(&w->env, &w->targets[1]);
+    assert_int_equal(w->nodes[1].n_disturbing, 0);
+}
+
+static void test_nodes_that_lack_it(void **state)
+{
+    struct small *w = *state;
+    w->spots[2][0].seen = (struct observation){.observed_ms = NOW_MS};
+    count(w, 2);
+    assert_int_equal(w->nodes[0].n_lacking, 1);
+    w->spots[2][0].seen.n_ready = 1;
+    count(w, 2);
+    assert_int_equal(w->nodes[0].n_lacking, 0);
+}
+
+static bool is_due(const struct small *w, int t)
+{
+    return w->targets[t].plan.place != 0 && w->targets[t].plan.at_ms <= NOW_MS;
+}
+
+static void sleep_all(struct small *w)
+{
+    for (int t = 0; t < N_TARGETS; t++)
+        due_set(&w->c->plans, &w->targets[t].plan, NOW_MS + 60000);
+}
+
+static void test_who_waits_is_woken(void **state)
+{
+    struct small *w = *state;
+    sleep_all(w);
+    w->targets[1].waits = true;
+    env_stir(w->c, &w->env, &w->targets[0]);
+    assert_false(is_due(w, 0));
+    assert_true(is_due(w, 1));
+    assert_false(is_due(w, 2));
+}
+
+/* What they share changed: that may be what any of them waits for. */
+static void test_a_change_wakes_all(void **state)
+{
+    struct small *w = *state;
+    sleep_all(w);
+    disturb(w, 0, 1, true);
+    env_stir(w->c, &w->env, &w->targets[0]);
+    assert_false(is_due(w, 0));
+    assert_true(is_due(w, 1));
+    assert_true(is_due(w, 2));
+    sleep_all(w);
+    env_stir(w->c, &w->env, NULL); /* it was told already */
+    assert_false(is_due(w, 0) || is_due(w, 1) || is_due(w, 2));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_nodes_that_are_disturbed, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_nodes_that_lack_it, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_who_waits_is_woken, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_a_change_wakes_all, set_up, tear_down),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
