@@ -88,10 +88,21 @@ static const char *approval_text(struct planner *p, int step, int n_needed)
 
 /* --- before it begins --- */
 
+/* What it found half done goes on: nodes that a repair or a replaced rollout left in the middle. */
+static bool has_work(const struct planner *p)
+{
+    bool has = false;
+    for (int i = 0; i < p->v->n_nodes; i++)
+        has = has || p->v->nodes[i].left != 0 || p->v->nodes[i].is_repairing;
+    return has;
+}
+
 bool planner_is_queued(struct planner *p, struct rollout_pause *why)
 {
+    /* The first three pause it as well, as soon as it has begun: its nodes are put right then. */
     static const enum pause_reason reasons[] = {PAUSE_STOP, PAUSE_FREEZE, PAUSE_FAILURE_BUDGET,
                                                 PAUSE_DEPENDENCY};
+    const size_t n_pausing = 3;
     const struct view_limits *limits = &p->v->limits;
     int n_needed = p->v->policy->n_approvals;
     *why = (struct rollout_pause){.reason = PAUSE_REASON_COUNT, .text = limits->turn};
@@ -99,7 +110,7 @@ bool planner_is_queued(struct planner *p, struct rollout_pause *why)
         return true;
     if (planner_is_way_back(p))
         return false;
-    for (size_t i = 0; i < ARRAY_LEN(reasons); i++) {
+    for (size_t i = has_work(p) ? n_pausing : 0; i < ARRAY_LEN(reasons); i++) {
         const char *cause = cause_of(p, reasons[i]);
         if (cause == NULL)
             continue;

@@ -65,7 +65,7 @@ struct newcomer {
     const char *id, *active;
     const struct policy *policy;
     int64_t target_id, to;
-    bool is_hotfix;
+    bool is_hotfix, is_in_set;
 };
 MUST_USE int newcomer_enqueue(struct tx *tx, struct fleet_edit *ed, const struct newcomer *who,
                               struct fleet_row *row, char text[ROLLOUT_TEXT_BYTES], struct err *e);

@@ -33,11 +33,12 @@ static void say(char text[ROLLOUT_TEXT_BYTES], const char *what, const char *id)
 }
 
 /* A newcomer that goes on at once takes the place of the active one where it stands: nodes go
- * straight to its version. One that people or another environment may hold for long would leave
- * them with what nobody judges, and a hotfix wants the old version back first. */
+ * straight to its version. One that people, another environment or the rest of its set may hold for
+ * long would leave them with what nobody judges, and a hotfix wants the old version back first. */
 static bool goes_on_at_once(const struct newcomer *who)
 {
-    return !who->is_hotfix && who->policy->n_approvals == 0 && who->policy->requires_at == 0;
+    return !who->is_hotfix && !who->is_in_set && who->policy->n_approvals == 0 &&
+           who->policy->requires_at == 0;
 }
 
 /* Going back is never taken back by a newcomer: that would bring the bad version again. */

@@ -224,7 +224,8 @@ static int insert_rollout(struct tx *tx, struct fleet_edit *ed, struct submissio
                            .policy = &sub->out->policy,
                            .target_id = r->target_id,
                            .to = r->to,
-                           .is_hotfix = r->is_hotfix};
+                           .is_hotfix = r->is_hotfix,
+                           .is_in_set = r->set_id != NULL};
     const char *how =
         arena_printf(&ed->arena, "submitted %s of version %" PRId64, r->rollout_id, r->to);
     int rc = queue_raise(tx, r->target_id, r->actor, how, &r->generation, e);

@@ -195,6 +195,27 @@ static void test_caught_at_work(void **state)
         assert_int_equal(b->nodes[k].seen.ready[0], 3);
 }
 
+/* A freeze does not keep a node in the middle: it is put right, and nothing goes forward. */
+static void test_caught_at_work_in_a_freeze(void **state)
+{
+    (void)state;
+    struct bench *b CLEANUP(bench_free) = going_on(bench_plain, 3, 2);
+    b->nodes[1].is_repairing = true;
+    b->nodes[1].seen.n_ready = 0;
+    b->limits.freeze = "words";
+    for (int i = 0; i < 200; i++) {
+        b->now_ms += 1000;
+        bench_step(b);
+    }
+    bench_expect(b, ROLLOUT_PAUSED);
+    assert_int_equal(b->nodes[1].seen.n_ready, 1);
+    for (int k = 0; k < 3; k++)
+        assert_int_equal(b->nodes[k].seen.ready[0], 1);
+    b->limits.freeze = NULL;
+    bench_until(b, ROLLOUT_SUCCEEDED, 600000);
+    bench_expect(b, ROLLOUT_SUCCEEDED);
+}
+
 /* One that serves nothing is among the first, and gets the new one. */
 static void test_caught_in_the_middle(void **state)
 {
@@ -218,6 +239,7 @@ int main(void)
         cmocka_unit_test(test_back_to_the_last_good_one),
         cmocka_unit_test(test_abort_counts_them),
         cmocka_unit_test(test_caught_at_work),
+        cmocka_unit_test(test_caught_at_work_in_a_freeze),
         cmocka_unit_test(test_caught_in_the_middle),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

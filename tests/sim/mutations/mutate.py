@@ -27,7 +27,23 @@ ROOT = pathlib.Path(__file__).resolve().parents[3]
 PARTS = ("CMakeLists.txt", "cli", "lib", "server", "tests", "migrations", "packaging", "schema", "web")
 # Unit tests of what the planner and the controller stand on.
 UNIT = ("test_judge", "test_sequential", "test_steps", "test_traffic", "test_move", "test_rollout_store", "test_world")
+LEFT_OUT = re.compile(r"node_modules$|dist$|build|__pycache__$")
 BATCH = 25
+
+
+def bring(source, to):
+    """Makes `to` like the source. What is the same keeps its time, what differs (a bug that a run
+    left behind when it was stopped) gets a new one, so that it is built again."""
+    if source.is_dir():
+        to.mkdir(parents=True, exist_ok=True)
+        names = {path.name for path in source.iterdir() if not LEFT_OUT.match(path.name)}
+        for extra in {path.name for path in to.iterdir()} - names:
+            shutil.rmtree(to / extra) if (to / extra).is_dir() else (to / extra).unlink()
+        for name in names:
+            bring(source / name, to / name)
+    elif source.exists() and not (to.exists() and to.read_bytes() == source.read_bytes()):
+        to.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(source, to)
 
 
 class Copy:
@@ -35,16 +51,8 @@ class Copy:
 
     def __init__(self, folder):
         self.tree, self.build = folder / "tree", folder / "build"
-        if self.tree.exists():
-            shutil.rmtree(self.tree)
-        self.tree.mkdir(parents=True)
         for part in PARTS:
-            source = ROOT / part
-            if source.is_dir():
-                shutil.copytree(source, self.tree / part, symlinks=True,
-                                ignore=shutil.ignore_patterns("node_modules", "dist", "build*"))
-            elif source.exists():
-                shutil.copy2(source, self.tree / part)
+            bring(ROOT / part, self.tree / part)
         launcher = ["-DCMAKE_C_COMPILER_LAUNCHER=ccache"] if shutil.which("ccache") else []
         subprocess.run(["cmake", "-S", str(self.tree), "-B", str(self.build), "-G", "Ninja", "-DMREG_WEB=off",
                         "-DCMAKE_BUILD_TYPE=RelWithDebInfo", *launcher], check=True, stdout=subprocess.DEVNULL)
@@ -164,7 +172,7 @@ def main():
     parser.add_argument("--work", type=pathlib.Path)
     parser.add_argument("--only", default="", help="regular expression for the names")
     parser.add_argument("--every", type=int, default=1)
-    parser.add_argument("--seeds", type=int, default=500)
+    parser.add_argument("--seeds", type=int, default=1000)
     parser.add_argument("--jobs", type=int, default=1)
     options = parser.parse_args()
     folder = options.work or pathlib.Path(tempfile.mkdtemp(prefix="mreg-mutations-"))
