@@ -87,27 +87,10 @@ static void fail(struct planner *p)
 static void obey_abort(struct planner *p, const struct rollout_command *c)
 {
     const char *cause = planner_command_text(p, c);
-    if (p->s->phase == ROLLOUT_SUBMITTED || p->s->phase == ROLLOUT_QUEUED)
-        planner_end(p, ROLLOUT_CANCELLED, cause);
+    if (planner_is_waiting(p))
+        planner_begin_halt(p, cause, false);
     else
         planner_begin_rollback(p, cause, ROLLOUT_FAULT_USER);
-}
-
-static void obey_halt(struct planner *p, const struct rollout_command *c)
-{
-    if (p->s->phase == ROLLOUT_SUBMITTED || p->s->phase == ROLLOUT_QUEUED)
-        planner_end(p, ROLLOUT_CANCELLED, planner_command_text(p, c));
-    else
-        planner_begin_halt(p, planner_command_text(p, c), false);
-}
-
-/* What it brought stays where it is: the newer one goes on from there. */
-static void obey_supersede(struct planner *p, const struct rollout_command *c)
-{
-    if (p->s->phase == ROLLOUT_SUBMITTED || p->s->phase == ROLLOUT_QUEUED)
-        planner_end(p, ROLLOUT_SUPERSEDED, planner_command_text(p, c));
-    else
-        planner_begin_halt(p, planner_command_text(p, c), true);
 }
 
 /* A promotion answers what the controller paused for; what holds from outside goes on. */
@@ -173,9 +156,9 @@ static void decide(struct planner *p)
     if (act == PLAN_ABORT)
         obey_abort(p, wishes.abort);
     else if (act == PLAN_HALT)
-        obey_halt(p, wishes.halt);
-    else if (act == PLAN_GIVE_WAY)
-        obey_supersede(p, wishes.supersede);
+        planner_begin_halt(p, planner_command_text(p, wishes.halt), false);
+    else if (act == PLAN_GIVE_WAY) /* what it brought stays: the newer one goes on from there */
+        planner_begin_halt(p, planner_command_text(p, wishes.supersede), true);
     if (p->s->is_halting) {
         planner_halt(p);
         return;
@@ -218,7 +201,11 @@ static void describe_move(struct planner *p)
 
 static void carry_on(struct planner *p)
 {
-    if (!p->s->is_halting && p->s->phase != ROLLOUT_QUEUED) {
+    bool is_queued = p->s->phase == ROLLOUT_QUEUED;
+    if (!p->s->is_halting && is_queued && p->s->n_nodes > 0) {
+        planner_drive(p);
+        planner_traffic(p);
+    } else if (!p->s->is_halting && !is_queued) {
         planner_drive(p);
         planner_traffic(p);
         if (!planner_is_rolling_back(p))

@@ -3,6 +3,7 @@
  * any thread.
  */
 #include <stdio.h>
+#include <string.h>
 
 #include "plan_inner.h"
 #include "steps.h"
@@ -17,26 +18,55 @@ static const char *refusal(const struct planner *p)
     return steps_refuse(v->policy, v->n_nodes, v->has_router, v->can_mirror);
 }
 
-static void take_nodes(struct planner *p, const int *order)
+static void take_nodes(struct planner *p)
 {
     const struct view *v = p->v;
-    p->s->nodes = arena_alloc(p->a, (size_t)v->n_nodes * sizeof p->s->nodes[0]);
-    p->s->n_nodes = v->n_nodes;
-    for (int i = 0; i < v->n_nodes; i++) {
+    bool is_first = p->s->n_nodes == 0;
+    planner_add_nodes(p);
+    /* They may stand elsewhere now: what was counted by place is counted afresh next time. */
+    memset(p->is_unavailable, 0, (size_t)v->n_nodes * sizeof p->is_unavailable[0]);
+    for (int i = 0; i < v->n_nodes && is_first; i++) {
         struct rollout_node *n = &p->s->nodes[i];
-        n->node_id = v->nodes[i].node_id;
-        n->name = v->nodes[i].name;
         n->base = v->nodes[i].left != v->rollout->from ? v->nodes[i].left : 0;
         n->is_touched = n->base != 0;
-        p->seen[i] = &v->nodes[i];
         /* What a repair began is the rollout's to finish: nobody else counts this node as busy. */
         if (v->nodes[i].is_repairing) {
             move_begin(&n->move, v->rollout->from, false, v->now_ms);
             n->move.deadline_ms = MOVE_NO_DEADLINE;
         }
     }
-    for (int i = 0; i < v->n_nodes; i++)
-        p->s->nodes[order[i]].rank = i + 1;
+}
+
+/* Is there a node that cannot wait: one that a repair left in the middle, or that serves nothing?
+ */
+static bool has_urgent_work(const struct planner *p)
+{
+    bool has = false;
+    for (int i = 0; i < p->v->n_nodes; i++) {
+        const struct view_node *vn = &p->v->nodes[i];
+        bool is_empty = vn->is_reachable && !vn->is_cordoned && vn->left == 0 &&
+                        planner_lacks(vn, p->v->rollout->from);
+        has = has || vn->is_repairing || is_empty;
+    }
+    return has;
+}
+
+/* The old version is kept up while it waits, as repairs do when there is no rollout. */
+static void wait_in_queue(struct planner *p)
+{
+    if (p->s->n_nodes == 0 && !has_urgent_work(p))
+        return;
+    take_nodes(p);
+    planner_repair_rest(p);
+}
+
+/* An operation of a repair goes on: its end is waited for before anything is decided. */
+static bool is_at_work(const struct planner *p)
+{
+    bool is = false;
+    for (int i = 0; i < p->s->n_nodes; i++)
+        is = is || p->seen[i]->op.state == OP_OPEN;
+    return is;
 }
 
 static void begin(struct planner *p)
@@ -49,7 +79,9 @@ static void begin(struct planner *p)
         labels[i] =
             (struct step_node){.order_key = v->nodes[i].order_key, .wave = v->nodes[i].wave};
     steps_order(v->policy, labels, v->n_nodes, p->a, order);
-    take_nodes(p, order);
+    take_nodes(p);
+    for (int i = 0; i < v->n_nodes; i++)
+        p->s->nodes[order[i]].rank = i + 1;
     p->s->n_steps = steps_make(v->policy, labels, v->n_nodes, p->a, &p->s->steps);
     p->s->step = 1;
     planner_set_phase(p, ROLLOUT_RUNNING);
@@ -60,6 +92,8 @@ void planner_admit(struct planner *p)
 {
     struct rollout_pause why;
     const char *words = refusal(p);
+    if (is_at_work(p))
+        return;
     if (words != NULL) {
         planner_end(p, ROLLOUT_REJECTED, words);
     } else if (p->v->limits.is_in_set && p->v->limits.set_failed) {
@@ -72,6 +106,7 @@ void planner_admit(struct planner *p)
         planner_explain_queue(p, &why);
         if (why.until_ms > p->v->now_ms)
             planner_wake(p, why.until_ms);
+        wait_in_queue(p);
     } else {
         begin(p);
     }

@@ -149,7 +149,8 @@ void planner_roll_back(struct planner *p)
 void planner_begin_halt(struct planner *p, const char *cause, bool is_replaced)
 {
     snprintf(p->s->cause, sizeof p->s->cause, "%s", cause);
-    p->s->fault = ROLLOUT_FAULT_USER;
+    if (!planner_is_waiting(p))
+        p->s->fault = ROLLOUT_FAULT_USER;
     p->s->is_halting = true;
     p->s->is_replaced = is_replaced;
 }
@@ -161,6 +162,10 @@ void planner_halt(struct planner *p)
         if (p->seen[i]->op.state == OP_OPEN)
             return;
         n_new += p->s->nodes[i].is_done;
+    }
+    if (planner_is_waiting(p)) {
+        planner_end(p, p->s->is_replaced ? ROLLOUT_SUPERSEDED : ROLLOUT_CANCELLED, p->s->cause);
+        return;
     }
     planner_end(p, p->s->is_replaced ? ROLLOUT_SUPERSEDED : ROLLOUT_HALTED,
                 arena_printf(p->a, "%.200s; %d of %d nodes serve version %lld", p->s->cause, n_new,

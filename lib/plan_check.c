@@ -7,10 +7,11 @@
 
 #include "plan_inner.h"
 
-/* Once going back has begun, or it ends as it is, nobody is given the new version any more. */
+/* Nobody is given the new version before it begins, nor once going back or ending has begun. */
 static void check_direction(const struct planner *p)
 {
-    bool goes_forward = p->v->rollout != NULL && !planner_is_rolling_back(p) && !p->s->is_halting;
+    bool goes_forward = p->v->rollout != NULL && !planner_is_rolling_back(p) && !p->s->is_halting &&
+                        !planner_is_waiting(p);
     for (int i = 0; i < p->out->n_actions && p->v->rollout != NULL; i++) {
         const struct plan_action *action = &p->out->actions[i];
         bool gives =
@@ -25,8 +26,9 @@ static void check_direction(const struct planner *p)
 static void check_held(const struct planner *p)
 {
     enum rollout_phase phase = p->s->phase;
-    bool is_held = phase == ROLLOUT_QUEUED || phase == ROLLOUT_SUBMITTED;
-    assert(!is_held || p->out->n_actions == 0);
+    assert(phase != ROLLOUT_SUBMITTED || p->out->n_actions == 0);
+    for (int i = 0; i < p->s->n_nodes; i++)
+        assert(!planner_is_waiting(p) || p->s->nodes[i].step == 0);
     assert((phase == ROLLOUT_PAUSED) <= (p->s->n_pauses > 0));
 }
 

@@ -13,6 +13,11 @@ bool planner_is_way_back(const struct planner *p)
     return strcmp(p->v->rollout->kind, "rollback") == 0;
 }
 
+bool planner_is_waiting(const struct planner *p)
+{
+    return p->s->phase == ROLLOUT_SUBMITTED || p->s->phase == ROLLOUT_QUEUED;
+}
+
 bool planner_is_barred(const struct planner *p, const struct view_node *vn)
 {
     bool is_way_back = p->v->rollout != NULL && planner_is_way_back(p);
@@ -52,7 +57,7 @@ int planner_approvals(const struct planner *p, int step)
 static int awaited_step(const struct planner *p)
 {
     const struct rollout_status *s = p->s;
-    if (s->phase == ROLLOUT_SUBMITTED || s->phase == ROLLOUT_QUEUED)
+    if (planner_is_waiting(p))
         return p->v->policy->n_approvals > 0 ? 0 : -1;
     const struct rollout_step *step = &s->steps[s->step - 1];
     bool waits = step->phase == STEP_PENDING && planner_approvals(p, s->step) < step->n_approvals;
@@ -88,12 +93,14 @@ static const char *approval_text(struct planner *p, int step, int n_needed)
 
 /* --- before it begins --- */
 
-/* What it found half done goes on: nodes that a repair or a replaced rollout left in the middle. */
+/* It goes on with what a replaced rollout left on the nodes. */
 static bool has_work(const struct planner *p)
 {
     bool has = false;
     for (int i = 0; i < p->v->n_nodes; i++)
-        has = has || p->v->nodes[i].left != 0 || p->v->nodes[i].is_repairing;
+        has = has || p->v->nodes[i].left != 0;
+    for (int i = 0; i < p->s->n_nodes; i++)
+        has = has || p->s->nodes[i].base != 0;
     return has;
 }
 

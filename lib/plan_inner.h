@@ -68,6 +68,8 @@ void planner_check(const struct planner *p);
 bool planner_is_odd(struct planner *p, int i, int64_t want);
 /* A repair outside of rollouts failed: let go of the node and try again after a while. */
 void planner_end_repair(struct planner *p, struct rollout_node *n);
+/* Nodes of the environment that the status does not know yet are added, in order. */
+void planner_add_nodes(struct planner *p);
 
 /* --- plan.c: phases --- */
 void planner_set_phase(struct planner *p, enum rollout_phase to);
@@ -119,6 +121,8 @@ void planner_start_anew(struct planner *p);
 /* --- plan_hold.c --- */
 /* True for rollouts that were asked for to go back: only their turn holds them. */
 bool planner_is_way_back(const struct planner *p);
+/* True before it begins. */
+bool planner_is_waiting(const struct planner *p);
 /* True if nothing of the rollout may begin on the node: it is cordoned. A way back reaches it
  * nevertheless, unless it shall serve nothing at all. */
 bool planner_is_barred(const struct planner *p, const struct view_node *vn);
@@ -142,6 +146,9 @@ struct counts {
 };
 void planner_count(const struct planner *p, struct counts *c);
 void planner_run_step(struct planner *p);
+/* Brings the old version back to nodes that the step does not reach yet; what a replaced rollout
+ * left serves on there, and goes straight to the new one. */
+void planner_repair_rest(struct planner *p);
 
 /* --- plan_gate.c --- */
 /* Judges the gates over the nodes that have the new version; the worst verdict. */

@@ -50,8 +50,7 @@ void planner_end_repair(struct planner *p, struct rollout_node *n)
     n->move.not_before_ms = p->v->now_ms + 5 * move_backoff_ms(rounds, n->node_id);
 }
 
-/* Nodes of the environment that the status does not know yet are added, in order. */
-static void add_nodes(struct planner *p)
+void planner_add_nodes(struct planner *p)
 {
     const struct view *v = p->v;
     if (p->s->n_nodes == v->n_nodes)
@@ -192,7 +191,7 @@ void plan_reconcile(const struct view *v, struct arena *a, struct plan *out)
 {
     struct planner p;
     planner_begin(&p, v, a, out);
-    add_nodes(&p);
+    planner_add_nodes(&p);
     planner_absorb(&p);
     drop_stale(&p);
     begin_repairs(&p);

@@ -123,9 +123,7 @@ static void choose_nodes(struct planner *p)
     assert(c.n_chosen <= n_wanted(p) || c.n_chosen <= c.n_done + c.n_left_out);
 }
 
-/* The old version has to be where the step does not reach yet; what a replaced rollout brought
- * serves on there, and goes straight to the new one. */
-static void repair_rest(struct planner *p)
+void planner_repair_rest(struct planner *p)
 {
     int64_t from = p->v->rollout->from;
     for (int i = 0; i < p->s->n_nodes && from != 0; i++) {
@@ -184,7 +182,7 @@ static bool is_late(const struct planner *p)
 static void apply(struct planner *p)
 {
     choose_nodes(p);
-    repair_rest(p);
+    planner_repair_rest(p);
     if (is_applied(p) && planner_traffic_fits(p)) {
         enter(p, STEP_SETTLE);
         return;

@@ -135,7 +135,7 @@ class QueueTest(TargetCase):
         self.wait_phase(newer["id"], "cancelled")
 
     def test_replace_that_never_begins(self):
-        """What the replaced one brought goes when its successor is taken out, also with nothing live."""
+        """A freeze pauses what took over; taken out, what it found goes back, also with nothing live."""
         self.push("never", intercept=1)
         self.push("never", intercept=2)
         active = self.hold("never", 1, queue="replace")
@@ -147,7 +147,7 @@ class QueueTest(TargetCase):
         self.waits_for(newer["id"], "freeze")
         self.assertIn(1, self.versions_served("never"))
         self.command(newer["id"], "abort")
-        self.wait_phase(newer["id"], "cancelled")
+        self.wait_phase(newer["id"], "rolled-back")
         self.wait_for(lambda: 1 not in self.versions_served("never"), what="what was left to go")
         self.approver.delete(f"/freezes/{freeze['id']}?reason=over")
 

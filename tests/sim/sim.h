@@ -246,6 +246,8 @@ void sim_submit_set(struct sim *s, const struct sim_wish *wishes);
 void sim_command(struct sim *s, struct sim_model *m, enum command_verb verb, int64_t step);
 /* Freezes, cordons, approvals, leases: a little at a time. */
 void sim_people(struct sim *s);
+/* Has the registry a row of it? A lease may have ended since the world looked. */
+bool sim_is_in_fleet(struct sim *s, const struct sim_node *n);
 /* After the faults: nothing holds anything any more. */
 void sim_tidy_up(struct sim *s);
 /* Rollouts that wait for their turn. */

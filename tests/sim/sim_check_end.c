@@ -49,7 +49,7 @@ static void check_all_seen(struct sim *s, const struct sim_model *m, enum rollou
     bool is_whole = phase == ROLLOUT_SUCCEEDED || phase == ROLLOUT_ROLLED_BACK;
     for (int i = 0; i < s->n_nodes && is_whole && !sim_clock_is_odd(s); i++) {
         bool is_ours = (m->touched & BIT(i)) != 0 && !s->nodes[i].is_deleted;
-        if (is_ours && s->nodes[i].is_busy_for[m - s->models])
+        if (is_ours && s->nodes[i].is_busy_for[m - s->models] && sim_is_in_fleet(s, &s->nodes[i]))
             sim_fail(s, "%s is %s, but %s was not seen serving again", m->rollout,
                      rollout_phase_name(phase), s->nodes[i].name);
     }

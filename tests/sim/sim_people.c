@@ -230,7 +230,7 @@ static void keep_lease(struct sim *s, struct sim_node *n)
         sim_fail(s, "%s", e.message);
 }
 
-static bool is_in_fleet(struct sim *s, const struct sim_node *n)
+bool sim_is_in_fleet(struct sim *s, const struct sim_node *n)
 {
     struct err e;
     struct reader r CLEANUP(reader_end) = {0};
@@ -248,7 +248,7 @@ static void notice_gone(struct sim *s)
 {
     for (int i = 0; i < s->n_nodes; i++) {
         struct sim_node *n = &s->nodes[i];
-        if (!n->has_lease || n->is_deleted || is_in_fleet(s, n))
+        if (!n->has_lease || n->is_deleted || sim_is_in_fleet(s, n))
             continue;
         sim_forget_node(s, n);
         sim_say(s, "the lease of %s has ended", n->name);

@@ -229,14 +229,70 @@ static void test_old_one_is_kept(void **state)
     }
 }
 
+/* A rollout that waits keeps up what is live: what a repair left in the middle, or a node that lost
+ * it, must not stand in the way of other targets for as long as a freeze lasts. */
+static void test_repairs_while_it_waits(void **state)
+{
+    (void)state;
+    for (int was_begun = 0; was_begun < 2; was_begun++) {
+        struct bench *b CLEANUP(bench_free) = bench_new(bench_plain, 3);
+        b->limits.freeze = "words";
+        bench_step(b);
+        bench_expect(b, ROLLOUT_QUEUED);
+        assert_int_equal(b->status.n_nodes, 0);
+        b->nodes[1].is_repairing = was_begun != 0;
+        b->nodes[1].seen.n_ready = 0;
+        for (int i = 0; i < 100; i++) {
+            b->now_ms += 1000;
+            for (int k = 0; k < 3; k++)
+                b->nodes[k].seen.observed_ms = b->now_ms;
+            bench_step(b);
+        }
+        bench_expect(b, ROLLOUT_QUEUED);
+        assert_int_equal(b->nodes[1].seen.n_ready, 1);
+        assert_int_equal(b->nodes[1].seen.ready[0], 1);
+        assert_int_equal(b->status.nodes[1].move.phase, MOVE_NONE);
+        b->limits.freeze = NULL;
+        bench_until(b, ROLLOUT_SUCCEEDED, 600000);
+        bench_expect(b, ROLLOUT_SUCCEEDED);
+    }
+}
+
+/* It ends when it is taken back, but not over an operation of such a repair. */
+static void test_taken_back_while_it_repairs(void **state)
+{
+    (void)state;
+    struct bench *b CLEANUP(bench_free) = bench_new(bench_plain, 3);
+    b->limits.freeze = "words";
+    b->nodes[1].is_repairing = true;
+    b->nodes[1].seen.n_ready = 0;
+    b->is_frozen = true;
+    for (int i = 0; i < 5; i++)
+        bench_step(b);
+    assert_int_equal(b->nodes[1].op.state, OP_OPEN);
+    bench_command(b, COMMAND_ABORT, 0);
+    bench_step(b);
+    bench_expect(b, ROLLOUT_QUEUED);
+    close_ops(b);
+    bench_step(b);
+    bench_expect(b, ROLLOUT_CANCELLED);
+    assert_int_equal(b->status.fault, ROLLOUT_FAULT_NONE);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_old_look),        cmocka_unit_test(test_hands_off),
-        cmocka_unit_test(test_lost_at_the_end), cmocka_unit_test(test_abort_at_the_end),
-        cmocka_unit_test(test_refused_later),   cmocka_unit_test(test_refused_first),
-        cmocka_unit_test(test_calm_while_gone), cmocka_unit_test(test_one_odd_look),
+        cmocka_unit_test(test_old_look),
+        cmocka_unit_test(test_hands_off),
+        cmocka_unit_test(test_lost_at_the_end),
+        cmocka_unit_test(test_abort_at_the_end),
+        cmocka_unit_test(test_refused_later),
+        cmocka_unit_test(test_refused_first),
+        cmocka_unit_test(test_calm_while_gone),
+        cmocka_unit_test(test_one_odd_look),
         cmocka_unit_test(test_old_one_is_kept),
+        cmocka_unit_test(test_repairs_while_it_waits),
+        cmocka_unit_test(test_taken_back_while_it_repairs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
