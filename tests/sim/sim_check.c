@@ -231,6 +231,9 @@ static void check_limit(struct sim *s, const struct sim_model *m, int model, int
         return;
     if (is_rollout && m->policy.strategy == STRATEGY_ALL_AT_ONCE)
         return;
+    /* Set back, the clock makes what was seen before a load news: docs/nodes.md, "The clock". */
+    if (sim_clock_is_odd(s))
+        return;
     /* The files of a node that does not answer are put right at once. */
     if (is_rollout && !is_forward && sim_is_known_dead(s, n))
         return;

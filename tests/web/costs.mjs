@@ -42,7 +42,9 @@ async function slow(browser) {
   await client.send("Emulation.setCPUThrottlingRate", { rate: 4 });
   await page.goto(base + "/");
   await page.getByLabel("Token").waitFor();
-  const ms = await page.evaluate(() => performance.getEntriesByName("first-contentful-paint")[0]?.startTime ?? 0);
+  // The entry comes with a later frame than the element.
+  const entry = await page.waitForFunction(() => performance.getEntriesByName("first-contentful-paint")[0]?.startTime);
+  const ms = await entry.jsonValue();
   figure("first content at 1.6 Mbit/s, 150 ms, 4 times slower", `${Math.round(ms)} ms`);
   report("first content on a slow line within 3 s", ms > 0 && ms <= 3000, ms); // the goal is 1.5 s; this machine is shared
 }
