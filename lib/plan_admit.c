@@ -31,7 +31,8 @@ static void take_nodes(struct planner *p)
         n->is_touched = n->base != 0;
         /* What a repair began is the rollout's to finish: nobody else counts this node as busy. */
         if (v->nodes[i].is_repairing) {
-            move_begin(&n->move, v->rollout->from, false, v->now_ms);
+            int64_t number = v->nodes[i].wants_none ? 0 : v->rollout->from;
+            move_begin(&n->move, number, false, v->now_ms);
             n->move.deadline_ms = MOVE_NO_DEADLINE;
         }
     }

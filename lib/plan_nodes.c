@@ -18,7 +18,9 @@ bool planner_may_disturb(const struct planner *p, int i)
         return false;
     if (is_forward && (p->has_bad_news || p->s->phase != ROLLOUT_RUNNING))
         return false;
-    if (vn->wants_none && p->v->rollout == NULL) /* somebody decided that it serves no more */
+    /* Somebody decided that it serves no more; a rollout ends what repairs began of that. */
+    bool is_emptied = p->v->rollout == NULL || (n->step == 0 && n->move.number == 0);
+    if (vn->wants_none && is_emptied && !n->is_returning)
         return vn->is_reachable;
     if (planner_is_barred(p, vn) && !n->is_returning)
         return false;

@@ -75,7 +75,7 @@ void planner_add_nodes(struct planner *p)
  * does one from before a rollout, which took over from it. */
 static void drop_stale(struct planner *p)
 {
-    bool is_old = p->v->status->updated_ms <= p->v->last_ended_ms;
+    bool is_old = p->v->status->updated_ms < p->v->last_ended_ms;
     for (int i = 0; i < p->s->n_nodes; i++) {
         struct rollout_node *n = &p->s->nodes[i];
         bool is_stale = is_old || n->move.number != wanted(p, i) || !p->seen[i]->is_reachable;

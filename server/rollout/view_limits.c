@@ -68,10 +68,10 @@ void limits_free(struct limits *l)
 
 void limits_note(struct limits *l, const char *kind)
 {
-    static const char *const kinds[] = {"env.update",       "env.freeze",      "env.unfreeze",
-                                        "env.stop",         "env.resume",      "env.delete",
-                                        "target.freeze",    "target.unfreeze", "target.release",
-                                        "rollout.together", "rollout.end",     "node.adopt"};
+    static const char *const kinds[] = {
+        "env.update",  "env.freeze",    "env.unfreeze",    "env.stop",       "env.resume",
+        "env.delete",  "target.freeze", "target.unfreeze", "target.release", "rollout.together",
+        "rollout.end", "target.queue",  "node.adopt"};
     for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
         if (strcmp(kinds[i], kind) == 0) {
             l->generation++;

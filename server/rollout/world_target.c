@@ -113,7 +113,7 @@ static int fill_repairs(struct controller *c, struct db *db, const struct env *e
     int rc = db_rollout_status(db, id, c->now_ms, &a, &s, e);
     for (int i = 0; rc == ERR_OK && i < s.n_nodes; i++) {
         int at = world_node(env, s.nodes[i].node_id);
-        if (at >= 0 && s.updated_ms > t->last_ended_ms)
+        if (at >= 0 && s.updated_ms >= t->last_ended_ms)
             t->spots[at].is_repairing = move_disturbs(&s.nodes[i].move);
     }
     return rc;

@@ -263,7 +263,7 @@ static void check_switch(struct sim *s, const struct sim_job *j, const char *lan
     bool is_forward = is_rollout && j->keep == m->to;
     if (is_forward)
         check_forward(s, m, j->node, &st);
-    else if (is_rollout && j->keep != m->from)
+    else if (is_rollout && j->keep != m->from && !(j->keep == 0 && n->cordon == NODE_UNLOAD))
         sim_fail(s, "%s: node %s gets version %" PRId64 ", which is neither old nor new", lane,
                  n->name, j->keep);
     bool is_emptied = n->cordon == NODE_UNLOAD && j->keep == 0;

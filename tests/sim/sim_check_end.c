@@ -10,6 +10,7 @@
 #include "sim.h"
 
 #define BIT(number) (1U << (unsigned)(number))
+#define LONGEST_DEATH_MS 700000
 
 void sim_check_dead(struct sim *s)
 {
@@ -99,6 +100,14 @@ void sim_check_ended(struct sim *s, const struct sim_model *m, enum rollout_phas
         sim_fail(s, "%s brought a slow version live", m->rollout);
 }
 
+static bool is_any_halted(const struct sim *s)
+{
+    bool is = false;
+    for (int m = 0; m < s->n_models; m++)
+        is = is || s->models[m].is_halted;
+    return is;
+}
+
 bool sim_is_quiet(struct sim *s, char why[200])
 {
     for (int m = 0; m < s->n_models; m++) {
@@ -116,6 +125,9 @@ bool sim_is_quiet(struct sim *s, char why[200])
             const struct sim_node *n = &s->nodes[i];
             const struct sim_slot *slot = &n->slots[m];
             bool is_gone = n->is_deleted && !n->has_lease;
+            /* A halted rollout may have left files with which the server does not start. */
+            is_gone = is_gone || (!n->is_up && is_any_halted(s) &&
+                                  s->now_ms > n->dead_since_ms + LONGEST_DEATH_MS);
             /* What it brought along is only known if it was asked for last. */
             is_gone = is_gone || (n->has_lease && !n->is_deleted && n->is_up && want == 0);
             bool has_files = slot->visible == want || n->was_emptied;

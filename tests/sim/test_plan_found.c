@@ -258,6 +258,22 @@ static void test_repairs_while_it_waits(void **state)
     }
 }
 
+/* A node that was being emptied by order when a rollout began is not filled again. */
+static void test_emptied_stays_empty(void **state)
+{
+    (void)state;
+    struct bench *b CLEANUP(bench_free) = bench_new(bench_plain, 3);
+    b->nodes[1].is_cordoned = b->nodes[1].wants_none = true;
+    b->nodes[1].is_repairing = true;
+    b->nodes[1].seen.n_ready = 0;
+    for (int i = 0; i < 100; i++) {
+        b->now_ms += 1000;
+        bench_step(b);
+        assert_int_equal(b->nodes[1].seen.n_ready, 0);
+    }
+    assert_int_equal(b->given & 2U, 0);
+}
+
 /* It ends when it is taken back, but not over an operation of such a repair. */
 static void test_taken_back_while_it_repairs(void **state)
 {
@@ -292,6 +308,7 @@ int main(void)
         cmocka_unit_test(test_one_odd_look),
         cmocka_unit_test(test_old_one_is_kept),
         cmocka_unit_test(test_repairs_while_it_waits),
+        cmocka_unit_test(test_emptied_stays_empty),
         cmocka_unit_test(test_taken_back_while_it_repairs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
