@@ -214,6 +214,18 @@ void planner_return(struct planner *p, struct rollout_node *n, int i)
         end_return(p, n);
 }
 
+/* A node that was being emptied when the rollout began, and is wanted again since. */
+static void refill(struct planner *p, struct rollout_node *n, const struct view_node *vn)
+{
+    bool is_emptied = n->step == 0 && !n->is_returning && n->move.number == 0 &&
+                      n->move.phase != MOVE_CLEAN && move_disturbs(&n->move);
+    if (p->v->rollout == NULL || !is_emptied || vn->wants_none || vn->op.state == OP_OPEN ||
+        p->v->rollout->from == 0)
+        return;
+    move_begin(&n->move, p->v->rollout->from, false, p->v->now_ms);
+    n->move.deadline_ms = MOVE_NO_DEADLINE;
+}
+
 static void drive_node(struct planner *p, int i)
 {
     struct rollout_node *n = &p->s->nodes[i];
@@ -222,6 +234,7 @@ static void drive_node(struct planner *p, int i)
     /* Once going back has begun, nothing forward is done any more, not even half-done things. */
     if (is_forward && planner_is_rolling_back(p))
         return;
+    refill(p, n, vn);
     bool was_disturbing = move_disturbs(&n->move);
     struct move_in in = {
         .now_ms = p->v->now_ms,
