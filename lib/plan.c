@@ -202,12 +202,12 @@ static void describe_move(struct planner *p)
 static void carry_on(struct planner *p)
 {
     bool is_queued = p->s->phase == ROLLOUT_QUEUED;
-    if (!p->s->is_halting && is_queued && p->s->n_nodes > 0) {
+    bool drives = !p->s->is_halting && !(is_queued && p->s->n_nodes == 0);
+    if (drives) {
         planner_drive(p);
         planner_traffic(p);
-    } else if (!p->s->is_halting && !is_queued) {
-        planner_drive(p);
-        planner_traffic(p);
+    }
+    if (drives && !is_queued) {
         if (!planner_is_rolling_back(p))
             planner_watch(p);
         planner_forecast(p);

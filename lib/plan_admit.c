@@ -61,15 +61,6 @@ static void wait_in_queue(struct planner *p)
     planner_repair_rest(p);
 }
 
-/* An operation of a repair goes on: its end is waited for before anything is decided. */
-static bool is_at_work(const struct planner *p)
-{
-    bool is = false;
-    for (int i = 0; i < p->s->n_nodes; i++)
-        is = is || p->seen[i]->op.state == OP_OPEN;
-    return is;
-}
-
 static void begin(struct planner *p)
 {
     const struct view *v = p->v;
@@ -92,9 +83,10 @@ static void begin(struct planner *p)
 void planner_admit(struct planner *p)
 {
     struct rollout_pause why;
-    const char *words = refusal(p);
-    if (is_at_work(p))
+    /* A repair's operation ends before anything is decided. */
+    if (planner_is_at_work(p))
         return;
+    const char *words = refusal(p);
     if (words != NULL) {
         planner_end(p, ROLLOUT_REJECTED, words);
     } else if (p->v->limits.is_in_set && p->v->limits.set_failed) {

@@ -158,15 +158,14 @@ void planner_begin_halt(struct planner *p, const char *cause, bool is_replaced)
 void planner_halt(struct planner *p)
 {
     int n_new = 0;
-    for (int i = 0; i < p->s->n_nodes; i++) {
-        if (p->seen[i]->op.state == OP_OPEN)
-            return;
-        n_new += p->s->nodes[i].is_done;
-    }
+    if (planner_is_at_work(p))
+        return;
     if (planner_is_waiting(p)) {
         planner_end(p, p->s->is_replaced ? ROLLOUT_SUPERSEDED : ROLLOUT_CANCELLED, p->s->cause);
         return;
     }
+    for (int i = 0; i < p->s->n_nodes; i++)
+        n_new += p->s->nodes[i].is_done;
     planner_end(p, p->s->is_replaced ? ROLLOUT_SUPERSEDED : ROLLOUT_HALTED,
                 arena_printf(p->a, "%.200s; %d of %d nodes serve version %lld", p->s->cause, n_new,
                              p->s->n_nodes, (long long)p->v->rollout->to));

@@ -94,7 +94,7 @@ static const char *approval_text(struct planner *p, int step, int n_needed)
 /* --- before it begins --- */
 
 /* It goes on with what a replaced rollout left on the nodes. */
-static bool has_work(const struct planner *p)
+static bool has_taken_over(const struct planner *p)
 {
     bool has = false;
     for (int i = 0; i < p->v->n_nodes; i++)
@@ -106,10 +106,8 @@ static bool has_work(const struct planner *p)
 
 bool planner_is_queued(struct planner *p, struct rollout_pause *why)
 {
-    /* The first three pause it as well, as soon as it has begun: its nodes are put right then. */
     static const enum pause_reason reasons[] = {PAUSE_STOP, PAUSE_FREEZE, PAUSE_FAILURE_BUDGET,
                                                 PAUSE_DEPENDENCY};
-    const size_t n_pausing = 3;
     const struct view_limits *limits = &p->v->limits;
     int n_needed = p->v->policy->n_approvals;
     *why = (struct rollout_pause){.reason = PAUSE_REASON_COUNT, .text = limits->turn};
@@ -117,9 +115,11 @@ bool planner_is_queued(struct planner *p, struct rollout_pause *why)
         return true;
     if (planner_is_way_back(p))
         return false;
-    for (size_t i = has_work(p) ? n_pausing : 0; i < ARRAY_LEN(reasons); i++) {
+    bool is_begun = has_taken_over(p);
+    for (size_t i = 0; i < ARRAY_LEN(reasons); i++) {
         const char *cause = cause_of(p, reasons[i]);
-        if (cause == NULL)
+        /* The others pause it as soon as it has begun, and its nodes are put right then. */
+        if (cause == NULL || (is_begun && reasons[i] != PAUSE_DEPENDENCY))
             continue;
         bool is_freeze = reasons[i] == PAUSE_FREEZE;
         *why = (struct rollout_pause){.reason = reasons[i],

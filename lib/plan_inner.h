@@ -44,6 +44,8 @@ bool planner_lacks(const struct view_node *vn, int64_t version);
 /* May the service of node i be disturbed now? */
 bool planner_may_disturb(const struct planner *p, int i);
 bool planner_is_rolling_back(const struct planner *p);
+/* True while an operation of it is open on a node. */
+bool planner_is_at_work(const struct planner *p);
 /* Makes foreign or cut text one line of well-formed UTF-8, in place: it goes into documents. */
 void planner_clean(char *text);
 /* Compares with the view's status, sets is_changed, revision, updated_ms and the shown states. */

@@ -15,6 +15,14 @@ bool planner_is_rolling_back(const struct planner *p)
     return p->s->phase == ROLLOUT_ROLLING_BACK || p->s->phase == ROLLOUT_ROLLBACK_STUCK;
 }
 
+bool planner_is_at_work(const struct planner *p)
+{
+    bool is = false;
+    for (int i = 0; i < p->s->n_nodes; i++)
+        is = is || p->seen[i]->op.state == OP_OPEN;
+    return is;
+}
+
 void planner_wake(struct planner *p, int64_t at_ms)
 {
     if (at_ms < p->out->wake_ms)

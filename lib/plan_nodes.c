@@ -223,7 +223,6 @@ static void refill(struct planner *p, struct rollout_node *n, const struct view_
         p->v->rollout->from == 0)
         return;
     move_begin(&n->move, p->v->rollout->from, false, p->v->now_ms);
-    n->move.deadline_ms = MOVE_NO_DEADLINE;
 }
 
 static void drive_node(struct planner *p, int i)
