@@ -146,7 +146,7 @@ static void write_events(struct request *rq, const struct sink *sink)
     buf_puts(&out, "retry: 2000\n\n");
     /* When it ends the browser comes again and goes on where it was, if it still may. */
     while (!atomic_load(&rq->app->draining) && clock_monotonic_ms() - began_ms < LIFE_MS) {
-        if (look(rq, &s, &out, &e) || !say(&s, &out, sink))
+        if (sink->is_left(sink->self) || look(rq, &s, &out, &e) || !say(&s, &out, sink))
             return;
         arena_clear(rq->arena);
         wait_for_news(rq, &s);

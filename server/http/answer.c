@@ -81,10 +81,16 @@ static bool to_peer(void *self, const void *bytes, size_t n)
     return peer->write(peer->self, bytes, n) && !peer->was_cut(peer->self);
 }
 
+static bool peer_has_left(void *self)
+{
+    const struct peer *peer = self;
+    return peer->has_left(peer->self);
+}
+
 void answer_stream(struct reply *rp, struct request *rq, const char *date, struct buf *out,
                    struct peer *peer)
 {
-    struct sink sink = {peer, to_peer};
+    struct sink sink = {peer, to_peer, peer_has_left};
     buf_reset(out);
     buf_putf(out,
              "HTTP/1.1 200 OK\r\nDate: %s\r\nContent-Type: %s\r\nCache-Control: no-store\r\n"

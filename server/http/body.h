@@ -22,6 +22,8 @@ struct peer {
     void (*drain)(void *self);
     /* True if the watchdog ended the transfer for slowness. */
     bool (*was_cut)(void *self);
+    /* True if the peer has closed its side, as far as is known without a write. */
+    bool (*has_left)(void *self);
 };
 
 struct body {

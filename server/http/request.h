@@ -62,6 +62,8 @@ struct request {
 struct sink {
     void *self;
     bool (*write)(void *self, const void *bytes, size_t n);
+    /* Nobody reads any more. A stream that is silent for long finds out only by asking. */
+    bool (*is_left)(void *self);
 };
 /* Writes such a body; returns when it is over or the peer is gone. Runs on the request's worker. */
 typedef void stream_body(struct request *rq, const struct sink *sink);

@@ -87,6 +87,12 @@ static bool carrier_was_cut(void *self)
     return link_was_cut(c->link);
 }
 
+static bool carrier_has_left(void *self)
+{
+    const struct carrier *c = self;
+    return link_has_left(c->link);
+}
+
 static struct peer peer_of(struct carrier *c)
 {
     return (struct peer){.self = c,
@@ -94,7 +100,8 @@ static struct peer peer_of(struct carrier *c)
                          .write = carrier_write,
                          .close_after = carrier_close_after,
                          .drain = carrier_drain,
-                         .was_cut = carrier_was_cut};
+                         .was_cut = carrier_was_cut,
+                         .has_left = carrier_has_left};
 }
 
 /* ---- callbacks ---- */

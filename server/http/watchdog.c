@@ -40,6 +40,7 @@ enum link_state {
 };
 
 struct link {
+    int fd;           /* the row's own number */
     uint32_t address; /* network order; with port the identity of the peer */
     uint16_t port;
     uint8_t state; /* enum link_state; all three under the lock */
@@ -183,6 +184,7 @@ static void record(struct watchdog *w, int fd, const struct sockaddr_in *peer)
         return;
     if (fd >= w->n_rows)
         w->n_rows = fd + 1;
+    l->fd = fd;
     l->address = peer->sin_addr.s_addr;
     l->port = ntohs(peer->sin_port);
     w->n_alive += l->state == LINK_FREE || l->is_shed;
@@ -275,6 +277,12 @@ void link_phase(struct link *l, enum link_phase phase, int64_t deadline_ms)
 bool link_was_cut(const struct link *l)
 {
     return l && atomic_load(&l->is_cut);
+}
+
+bool link_has_left(const struct link *l)
+{
+    struct pollfd look = {.fd = l ? l->fd : -1, .events = POLLRDHUP};
+    return poll(&look, 1, 0) > 0;
 }
 
 void watchdog_refuse(struct watchdog *w)

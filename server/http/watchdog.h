@@ -44,6 +44,9 @@ enum link_phase {
 void link_phase(struct link *l, enum link_phase phase, int64_t deadline_ms);
 /* True if the watchdog has ended this connection's current transfer. */
 bool link_was_cut(const struct link *l);
+/* True if the peer has closed its side; for a worker that has this connection's request in hand.
+ * False for NULL. */
+bool link_has_left(const struct link *l);
 
 /* Ends idle connections; with `all` those at work too. For stopping. */
 void watchdog_shut(struct watchdog *w, bool all);

@@ -257,5 +257,29 @@ class BehindProxyTest(harness.ServerCase):
             "GET", "/session", headers={"Cookie": "mreg=" + secret, "X-Forwarded-Proto": "https"}).status, 401)
 
 
+class StreamPlaces(harness.ServerCase):
+    environment = {"MREG_LIMITS_STREAMS": "2"}
+
+    def open(self):
+        """A stream that is at work, or None if all places are taken."""
+        c = http.client.HTTPConnection("127.0.0.1", self.server.port, timeout=10)
+        self.addCleanup(c.close)
+        c.request("GET", "/api/v1/events", headers={"Authorization": "Bearer " + self.server.token})
+        answer = c.getresponse()
+        if answer.status == 503:
+            return None
+        self.assertEqual(answer.status, 200)
+        answer.readline()
+        return answer
+
+    def test_a_closed_page_leaves_its_place(self):
+        """Pages come and go faster than the server has something to say to them."""
+        for _ in range(3):
+            held = [harness.wait_until(self.open, 6, "a free place") for _ in range(2)]
+            self.assertIsNone(self.open())
+            for answer in held:
+                answer.close()
+
+
 if __name__ == "__main__":
     unittest.main()
