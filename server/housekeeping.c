@@ -50,8 +50,8 @@ static void hourly(struct housekeeping *h)
 {
     struct err e = {0};
     int64_t n = 0;
-    report("purge-replies", idempotency_purge(h->idempotency, clock_wall_ms(), &e), &e);
-    int rc = blobs_sweep(h->app->blobs, clock_wall_ms(), &n, &e);
+    report("purge-replies", idempotency_purge(h->idempotency, clock_now_ms(), &e), &e);
+    int rc = blobs_sweep(h->app->blobs, clock_now_ms(), &n, &e);
     report("sweep-uploads", rc, &e);
     if (!rc && n > 0)
         log_line(LOG_INFO, "sweep-uploads", "%lld leftovers of uploads removed", (long long)n);
@@ -70,7 +70,7 @@ static void probe(struct housekeeping *h)
     pthread_mutex_lock(&h->lock);
     bool is_wanted = h->is_probe_wanted;
     h->is_probe_wanted = false;
-    h->probe_since_ms = is_wanted ? clock_wall_ms() : 0;
+    h->probe_since_ms = is_wanted ? clock_now_ms() : 0;
     pthread_mutex_unlock(&h->lock);
     if (!is_wanted)
         return;
@@ -98,10 +98,10 @@ static bool wait_tick(struct housekeeping *h)
 static void *run(void *ctx)
 {
     struct housekeeping *h = ctx;
-    int64_t minute_ms = clock_wall_ms();
+    int64_t minute_ms = clock_now_ms();
     int64_t hour_ms = 0;
     do {
-        int64_t now_ms = clock_wall_ms();
+        int64_t now_ms = clock_now_ms();
         if (now_ms - hour_ms >= HOUR_MS || now_ms < hour_ms) {
             hourly(h);
             hour_ms = now_ms;
@@ -150,7 +150,7 @@ bool housekeeping_can_write(struct housekeeping *h, struct buf *why)
 {
     struct store_stats stats = {0};
     store_get_stats(h->app->store, &stats);
-    int64_t now_ms = clock_wall_ms();
+    int64_t now_ms = clock_now_ms();
     bool is_fresh = now_ms - stats.last_write_ok_ms < FRESH_MS;
     pthread_mutex_lock(&h->lock);
     bool is_stuck = h->probe_since_ms && now_ms - h->probe_since_ms > PROBE_LIMIT_MS;

@@ -62,7 +62,7 @@ static int write_rows(struct request *rq, const struct seq_list *list, int64_t *
 /* Who is asking now: the token or the session may be over, the role another one. */
 static int identify_again(struct request *rq, struct err *e)
 {
-    rq->now_ms = clock_wall_ms();
+    rq->now_ms = clock_now_ms();
     int rc = identify_caller(rq, e);
     if (!rc && !rq->caller.may[rq->route->permission])
         rc = err_set(e, ERR_FORBIDDEN, "the role has changed");

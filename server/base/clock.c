@@ -1,7 +1,19 @@
 /*
- * Reads the system's clocks. Must not know what anybody wants the time for. Any thread.
+ * Reads the system's clocks, and keeps the one even clock of the process. Must not know what
+ * anybody wants the time for. Any thread.
  */
 #include "clock.h"
+
+#include <pthread.h>
+#include <stdbool.h>
+
+#include "steady.h"
+
+static struct {
+    pthread_mutex_t lock;
+    struct steady steady;
+    bool is_begun; /* all under the lock */
+} process = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 static int64_t read_ns(clockid_t id)
 {
@@ -13,6 +25,33 @@ static int64_t read_ns(clockid_t id)
 int64_t clock_wall_ms(void)
 {
     return read_ns(CLOCK_REALTIME) / 1000000;
+}
+
+/* Locked. */
+static int64_t now_ms(void)
+{
+    int64_t monotonic_ms = read_ns(CLOCK_BOOTTIME) / 1000000; /* with the time asleep */
+    int64_t wall_ms = clock_wall_ms();
+    if (!process.is_begun)
+        steady_begin(&process.steady, monotonic_ms, wall_ms);
+    process.is_begun = true;
+    return steady_at(&process.steady, monotonic_ms, wall_ms);
+}
+
+int64_t clock_now_ms(void)
+{
+    pthread_mutex_lock(&process.lock);
+    int64_t ms = now_ms();
+    pthread_mutex_unlock(&process.lock);
+    return ms;
+}
+
+void clock_not_before(int64_t ms)
+{
+    pthread_mutex_lock(&process.lock);
+    if (now_ms() < ms)
+        steady_begin(&process.steady, process.steady.monotonic_ms, ms);
+    pthread_mutex_unlock(&process.lock);
 }
 
 int64_t clock_monotonic_ms(void)

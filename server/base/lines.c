@@ -196,7 +196,7 @@ void lines_run(const struct lines_call *call, int64_t until_ms, const atomic_boo
 {
     int64_t begun = clock_monotonic_ms();
     int64_t wait_ms = call->timeout_ms > 0 ? call->timeout_ms : LINES_DEFAULT_TIMEOUT_MS;
-    int64_t left_ms = until_ms - clock_wall_ms();
+    int64_t left_ms = until_ms - clock_now_ms();
     struct exchange x = {.call = call, .stops = stops, .fd = -1};
     struct buf answer CLEANUP(buf_clear);
     bool done;

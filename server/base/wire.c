@@ -235,7 +235,7 @@ int wire_submit(struct wire *w, const struct http_call *call, void *tag, int64_t
 /* Starts one call; false when it ended at once. */
 static bool start(struct wire *w, struct transfer *t)
 {
-    int64_t left_ms = t->until_ms - clock_wall_ms();
+    int64_t left_ms = t->until_ms - clock_now_ms();
 
     if (left_ms <= 0) {
         finish(w, t, CURLE_OPERATION_TIMEDOUT);
@@ -373,11 +373,11 @@ bool wire_take(struct wire *w, void **tag, struct http_answer *answer)
 
 void wire_wait(struct wire *w, int64_t wait_ms)
 {
-    int64_t until = clock_wall_ms() + wait_ms;
+    int64_t until = clock_now_ms() + wait_ms;
 
     move_bytes(w);
     while (w->finished.first == NULL && !atomic_exchange(&w->is_woken, false)) {
-        int64_t left = until - clock_wall_ms();
+        int64_t left = until - clock_now_ms();
 
         if (left <= 0)
             return;

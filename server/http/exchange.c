@@ -316,7 +316,7 @@ static void begin(struct turn *t)
                              .query = t->head->query,
                              .content_length = -1,
                              .arena = &t->worker->arena,
-                             .now_ms = clock_wall_ms(),
+                             .now_ms = clock_now_ms(),
                              .headers = (void *)t->head, /* only field_of reads it */
                              .get_header = field_of};
     snprintf(t->rq.id, sizeof t->rq.id, "%08x-%llx", t->service->id_prefix,

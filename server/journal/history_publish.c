@@ -125,7 +125,7 @@ static int attach(struct history *h, struct err *e)
         code = try_attach(h, &is_usable, e);
     if (!code && !is_usable) {
         history_detach(h);
-        code = history_repo_set_aside(h->path, clock_wall_ms(), e);
+        code = history_repo_set_aside(h->path, clock_now_ms(), e);
         if (!code) {
             h->repo_is_bad = false;
             code = try_attach(h, &is_usable, e);

@@ -199,7 +199,7 @@ static struct oidc_job *new_job(const struct oidc_return *r)
     j->redirect = arena_strdup(&j->arena, r->redirect);
     j->code = arena_strdup(&j->arena, r->code);
     j->issuer = arena_strdup(&j->arena, r->issuer);
-    j->until_ms = clock_wall_ms() + OIDC_WAIT_MS - GRACE_MS;
+    j->until_ms = clock_now_ms() + OIDC_WAIT_MS - GRACE_MS;
     return j;
 }
 

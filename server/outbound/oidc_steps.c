@@ -20,7 +20,7 @@ static void ask(struct oidc *o, struct oidc_job *j, struct http_call *call,
 {
     j->on_answer = then;
     call->max_answer_bytes = ANSWER_MAX;
-    call->timeout_ms = j->until_ms - clock_wall_ms();
+    call->timeout_ms = j->until_ms - clock_now_ms();
     if (call->timeout_ms <= 0) {
         oidc_end(o, j, err_set(&j->err, ERR_UNAVAILABLE, "the issuer took too long"));
         return;
@@ -44,7 +44,7 @@ static int check_answer(const struct http_answer *answer, const char *what, stru
 
 static bool is_fresh(int64_t fetched_ms)
 {
-    int64_t age_ms = clock_wall_ms() - fetched_ms;
+    int64_t age_ms = clock_now_ms() - fetched_ms;
     return fetched_ms && age_ms >= 0 && age_ms < FRESH_MS;
 }
 
@@ -128,7 +128,7 @@ static void on_keys(struct oidc *o, struct oidc_job *j, const struct http_answer
     }
     json_decref(o->keys);
     o->keys = doc;
-    o->keys_ms = clock_wall_ms();
+    o->keys_ms = clock_now_ms();
     j->has_new_keys = true;
     verify_token(o, j);
 }
@@ -232,7 +232,7 @@ static void on_description(struct oidc *o, struct oidc_job *j, const struct http
     arena_clear(&o->said_arena);
     o->said_arena = a;
     o->said = said;
-    o->said_ms = clock_wall_ms();
+    o->said_ms = clock_now_ms();
     go_on(o, j);
 }
 

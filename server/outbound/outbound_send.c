@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "clock.h"
 #include "hook_secrets.h"
 #include "journal.h"
 #include "outbound_inner.h"
@@ -92,8 +93,9 @@ static void make_standard(const struct hook_row *row, const struct delivery_row 
     buf_init(&p->body, BODY_MAX_BYTES);
     buf_init(&p->signature, 4096);
     webhook_event_body(&p->event, id, &p->body);
+    /* The receiver compares it with its own clock. */
     struct webhook_message message = {
-        .id = id, .timestamp_s = r->now_ms / 1000, .body = buf_str(&p->body), .n = p->body.len};
+        .id = id, .timestamp_s = clock_wall_ms() / 1000, .body = buf_str(&p->body), .n = p->body.len};
     webhook_sign(keyring, r->now_ms, &message, &p->signature);
     p->call.method = "POST";
     p->call.url = row->url;

@@ -62,7 +62,7 @@ struct worker {
 static int64_t wall_ms(void *self)
 {
     (void)self;
-    return clock_wall_ms();
+    return clock_now_ms();
 }
 
 static void items_put(struct items *l, struct item *i)

@@ -77,7 +77,7 @@ static int record(struct db *db, const struct embed_file *file, struct err *e)
     digest_of(file->bytes, file->length, &digest);
     return db_run(db, e,
                   "INSERT INTO schema_migrations (name, sha256, applied_ts) VALUES (?1, ?2, ?3)",
-                  "tdi", file->name, &digest, clock_wall_ms());
+                  "tdi", file->name, &digest, clock_now_ms());
 }
 
 /* A migration that rebuilds a table breaks references for a moment, so they are checked after. */

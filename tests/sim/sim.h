@@ -13,6 +13,7 @@
 #include "controller.h"
 #include "db_rollout.h"
 #include "fleet_nodes.h"
+#include "steady.h"
 #include "store.h"
 
 #define SIM_MAX_NODES 6
@@ -21,7 +22,7 @@
 #define SIM_MAX_JOBS 160
 #define SIM_LEASE_MS 10000
 /* After this long a dead node must be known to be dead: three looks and what may be in between. */
-#define SIM_KNOWN_DEAD_MS 120000
+#define SIM_KNOWN_DEAD_MS 135000 /* 120 s by a clock that follows one set back */
 
 /* What a version is like. */
 enum quality {
@@ -113,7 +114,7 @@ struct sim_job {
     char sent[64]; /* the body, if it is short */
     int node, model;
     int64_t node_id; /* of the node when it began */
-    int64_t began_ms;
+    int64_t deadline_ms; /* by the clock of mreg */
     int64_t number, keep;
     int64_t effect_ms, end_ms; /* effect_ms 0: happened */
     enum sim_fate fate;
@@ -149,10 +150,10 @@ struct sim {
     uint64_t seed, random;
     uint64_t digest;         /* of everything that happened */
     _Atomic int64_t now_ms;  /* the true time */
-    _Atomic int64_t skew_ms; /* what the clocks of mreg show more */
+    _Atomic int64_t skew_ms; /* what the machines' clocks show more */
     bool ways[WAY_COUNT];
-    int64_t jumped_ms; /* they were set last */
-    bool is_stopped;   /* stop-the-line */
+    struct steady steady; /* by which mreg lives; of this process */
+    bool is_stopped;      /* stop-the-line */
     int64_t stopped_ms;
     struct sim_ended ended[SIM_MAX_ENDED];
     int n_ended;
@@ -190,9 +191,11 @@ void sim_fail(struct sim *s, const char *fmt, ...) PRINTF_LIKE(2, 3) NORETURN;
 void sim_say(struct sim *s, const char *fmt, ...) PRINTF_LIKE(2, 3);
 bool sim_has_faults(const struct sim *s);
 /* The time that mreg sees. */
-int64_t sim_wall(const struct sim *s);
-/* Its clock was set not long ago: what was seen before may look new, and waits end early. */
-bool sim_clock_is_odd(const struct sim *s);
+int64_t sim_clock(struct sim *s);
+/* The true time, ms, at which a wait of mreg until then ends. */
+int64_t sim_until(struct sim *s, int64_t until_ms);
+/* The machine's clock is read anew, by a new process. */
+void sim_clock_begin(struct sim *s);
 void sim_io_init(struct sim *s);
 /* Forgets what the dead controller waits for: file jobs may or may not have happened. */
 void sim_forget_jobs(struct sim *s);

@@ -231,9 +231,6 @@ static void check_limit(struct sim *s, const struct sim_model *m, int model, int
         return;
     if (is_rollout && m->policy.strategy == STRATEGY_ALL_AT_ONCE)
         return;
-    /* Set back, the clock makes what was seen before a load news: docs/nodes.md, "The clock". */
-    if (sim_clock_is_odd(s))
-        return;
     /* The files of a node that does not answer are put right at once. */
     if (is_rollout && !is_forward && sim_is_known_dead(s, n))
         return;
@@ -342,11 +339,11 @@ void sim_check_submit(struct sim *s, const struct job *job, const struct sim_job
         return;
     }
     struct sim_node *n = &s->nodes[mine->node];
-    /* What ran when the clock was set may be given up before it ends. */
+    /* One that is over for mreg may end later: its time ran out while the clock ran faster. */
     for (int i = 0; i < SIM_MAX_JOBS && !is_scrape(mine); i++) {
         const struct sim_job *o = &s->jobs[i];
         bool is_other = o->is_there && o != mine && !o->is_forgotten && !is_scrape(o) &&
-                        o->node_id == mine->node_id && o->began_ms > s->jumped_ms;
+                        o->node_id == mine->node_id && o->deadline_ms > sim_clock(s);
         if (is_other && o->node == mine->node)
             sim_fail(s, "%s begins on %s while %s runs there", job->key, n->name, o->key);
     }

@@ -15,8 +15,6 @@
 void sim_check_dead(struct sim *s)
 {
     int64_t since_ms = s->restarted_ms;
-    if (sim_clock_is_odd(s))
-        return;
     for (int i = 0; i < s->n_nodes && s->now_ms > since_ms + SIM_KNOWN_DEAD_MS; i++) {
         const struct sim_node *n = &s->nodes[i];
         bool is_long =
@@ -48,7 +46,7 @@ static void let_go(struct sim *s, const struct sim_model *m)
 static void check_all_seen(struct sim *s, const struct sim_model *m, enum rollout_phase phase)
 {
     bool is_whole = phase == ROLLOUT_SUCCEEDED || phase == ROLLOUT_ROLLED_BACK;
-    for (int i = 0; i < s->n_nodes && is_whole && !sim_clock_is_odd(s); i++) {
+    for (int i = 0; i < s->n_nodes && is_whole; i++) {
         bool is_ours = (m->touched & BIT(i)) != 0 && !s->nodes[i].is_deleted;
         if (is_ours && s->nodes[i].is_busy_for[m - s->models] && sim_is_in_fleet(s, &s->nodes[i]))
             sim_fail(s, "%s is %s, but %s was not seen serving again", m->rollout,

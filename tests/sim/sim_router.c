@@ -113,7 +113,7 @@ void sim_router_talk(struct sim *s, struct sim_job *j)
 void sim_router_check(struct sim *s, const struct sim_job *j, int model)
 {
     const struct sim_router *r = &s->router;
-    if (!r->is_there || !r->is_up || s->now_ms < r->since_ms + NOTICE_MS || sim_clock_is_odd(s))
+    if (!r->is_there || !r->is_up || s->now_ms < r->since_ms + NOTICE_MS)
         return;
     if (r->weight[model][j->node] > 0)
         sim_fail(s, "%s begins on %s, to which requests go", j->key, s->nodes[j->node].name);

@@ -30,6 +30,7 @@ static void restart_controller(struct sim *s)
     sim_note_restart(s);
     controller_free(s->controller);
     sim_forget_jobs(s);
+    sim_clock_begin(s);
     new_controller(s);
     s->n_restarts++;
     s->restarted_ms = s->now_ms;
@@ -196,7 +197,7 @@ static void answer_pause(struct sim *s, struct sim_model *m)
     sim_status(s, m->rollout, &a, &status);
     if (m->is_rollback && status.phase == ROLLOUT_RUNNING && status.n_rollback_failures > 3)
         sim_command(s, m, COMMAND_ABORT, 0);
-    if (status.phase != ROLLOUT_PAUSED || sim_wall(s) < status.paused_since_ms + 10000)
+    if (status.phase != ROLLOUT_PAUSED || sim_clock(s) < status.paused_since_ms + 10000)
         return;
     static const enum command_verb verbs[] = {COMMAND_RESUME, COMMAND_PROMOTE, COMMAND_PROMOTE_FULL,
                                               COMMAND_ABORT};
@@ -249,7 +250,7 @@ static void look(struct sim *s)
 static void step(struct sim *s)
 {
     struct err e;
-    if (controller_tick(s->controller, sim_wall(s) + 2000, &e) != ERR_OK)
+    if (controller_tick(s->controller, sim_clock(s) + 2000, &e) != ERR_OK)
         sim_fail(s, "the controller fails: %s", e.message);
     s->n_rounds++;
     sim_count_requests(s);
@@ -339,6 +340,7 @@ static void begin_run(struct sim *s, uint64_t seed)
     s->now_ms = INT64_C(1700000000000);
     for (int i = 0; i < 5; i++)
         (void)sim_random(s, 2);
+    sim_clock_begin(s);
     sim_io_init(s);
 }
 

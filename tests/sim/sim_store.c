@@ -37,7 +37,7 @@ static void must(struct sim *s, int rc, const struct err *e)
 
 static int64_t store_clock(void *ctx)
 {
-    return sim_wall(ctx);
+    return sim_clock(ctx);
 }
 
 void sim_store_open(struct sim *s)
@@ -140,7 +140,7 @@ static int put_node(struct sim *s, struct db *db, struct sim_node *n, struct err
     int rc = db_node_insert(db, &row, e);
     n->node_id = row.node_id;
     n->renewed_ms = s->now_ms;
-    return rc == ERR_OK && n->has_lease ? db_node_renew(db, n->node_id, sim_wall(s), e) : rc;
+    return rc == ERR_OK && n->has_lease ? db_node_renew(db, n->node_id, sim_clock(s), e) : rc;
 }
 
 static int put_router(struct sim *s, struct db *db, struct err *e)

@@ -57,19 +57,28 @@ bool sim_has_faults(const struct sim *s)
     return s->now_ms < s->faults_end_ms;
 }
 
-int64_t sim_wall(const struct sim *s)
+int64_t sim_clock(struct sim *s)
 {
-    return s->now_ms + s->skew_ms;
+    return steady_at(&s->steady, s->now_ms, s->now_ms + s->skew_ms);
 }
 
-bool sim_clock_is_odd(const struct sim *s)
+int64_t sim_until(struct sim *s, int64_t until_ms)
 {
-    return s->jumped_ms != 0 && s->now_ms < s->jumped_ms + 2000000;
+    return s->now_ms + until_ms - sim_clock(s);
+}
+
+void sim_clock_begin(struct sim *s)
+{
+    int64_t shown_ms = s->steady.shown_ms > s->now_ms ? s->steady.shown_ms : s->now_ms;
+    /* A clock that is ahead now is as if nobody had run for so long: that is not simulated. */
+    if (s->now_ms + s->skew_ms > shown_ms)
+        s->skew_ms = shown_ms - s->now_ms;
+    steady_begin(&s->steady, s->now_ms, shown_ms);
 }
 
 static int64_t io_now(void *self)
 {
-    return sim_wall(self);
+    return sim_clock(self);
 }
 
 static void io_wake(void *self)
@@ -131,7 +140,7 @@ static void fill_job(struct sim *s, const struct job *job, struct sim_job *mine)
                 mine->model = i;
         }
     }
-    mine->began_ms = s->now_ms;
+    mine->deadline_ms = job->deadline_ms;
     mine->node_id = mine->node >= 0 ? s->nodes[mine->node].node_id : 0;
     mine->fate = draw_fate(s);
     int64_t latency = draw_latency(s, job);
@@ -141,7 +150,7 @@ static void fill_job(struct sim *s, const struct job *job, struct sim_job *mine)
     mine->effect_ms += s->grain_ms - 1 - (mine->effect_ms - 1) % s->grain_ms;
     mine->end_ms += s->grain_ms - 1 - (mine->end_ms - 1) % s->grain_ms;
     bool is_lost = mine->fate == FATE_LOST_DONE || mine->fate == FATE_LOST_NOT_DONE;
-    int64_t deadline_ms = job->deadline_ms - s->skew_ms;
+    int64_t deadline_ms = sim_until(s, job->deadline_ms);
     if (is_lost || mine->end_ms > deadline_ms)
         mine->end_ms = deadline_ms > s->now_ms ? deadline_ms : s->now_ms + 1;
     if (is_lost && job->kind == JOB_HTTP && job->call.timeout_ms > 0)
@@ -307,7 +316,7 @@ static size_t io_poll(void *self, int64_t until_ms, struct completion *out, size
     struct sim *s = self;
     size_t n = 0;
     bool is_over = false;
-    int64_t until = until_ms - s->skew_ms;
+    int64_t until = sim_until(s, until_ms);
     while (n < max && !is_over) {
         if (s->is_woken)
             until = s->now_ms;
