@@ -17,9 +17,12 @@
 
 #include "buf.h"
 #include "clock.h"
+#include "log.h"
 #include "migrate.h"
 #include "thread.h"
+#include "when.h"
 
+#define BEHIND_MS 60000 /* a clock so far behind is worth a word */
 #define MAX_READERS 64
 #define READ_WAIT_S 5
 
@@ -92,6 +95,19 @@ static int open_writer(struct store *s, const struct store_options *options, str
     return code;
 }
 
+/* Time goes on where the journal ends, also where the machine's clock was set back meanwhile. */
+static void go_on_from(int64_t last_ts)
+{
+    char behind[WHEN_TEXT_BYTES];
+    int64_t behind_ms = last_ts - clock_wall_ms();
+    clock_not_before(last_ts);
+    if (behind_ms > BEHIND_MS)
+        log_line(
+            LOG_WARNING, "store",
+            "the machine's clock is %s behind the journal's last entry; time goes on from there",
+            when_format_duration(behind_ms, behind));
+}
+
 int store_open(const struct store_options *options, struct store **out, struct err *e)
 {
     if (options->n_readers < 1 || options->n_readers > MAX_READERS)
@@ -105,6 +121,8 @@ int store_open(const struct store_options *options, struct store **out, struct e
     pthread_mutex_init(&s->lock, NULL);
     thread_cond_init(&s->given_back);
     int code = open_writer(s, options, e);
+    if (!code && !options->now_ms)
+        go_on_from(writer_last_ts(s->writer));
     if (!code && !options->is_inline)
         code = open_readers(s, options->n_readers, e);
     if (code) {

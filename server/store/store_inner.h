@@ -44,6 +44,8 @@ MUST_USE int writer_submit(struct writer *w, enum tx_kind kind, store_fn *fn, vo
                            struct err *e);
 void writer_submit_all(struct writer *w, struct store_request *list, size_t n);
 int64_t writer_now_ms(const struct writer *w);
+/* Of the last journal row; while nobody writes. */
+int64_t writer_last_ts(const struct writer *w);
 /* Fills all but wal_bytes and db_bytes. Any thread. */
 void writer_get_stats(struct writer *w, struct store_stats *out);
 

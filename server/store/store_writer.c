@@ -17,13 +17,10 @@
 #include <time.h>
 
 #include "clock.h"
-#include "log.h"
 #include "thread.h"
-#include "when.h"
 
 #define BATCH_LIMIT 256
 #define BATCH_NS INT64_C(10000000) /* work per commit */
-#define BEHIND_MS 60000            /* a clock so far behind is worth a word */
 #define IDLE_MS 1000               /* quiet time before the log is moved into the database */
 
 /* Lives on its caller's stack until `done` is posted. */
@@ -363,6 +360,11 @@ int64_t writer_now_ms(const struct writer *w)
     return w->now_ms(w->now_ctx);
 }
 
+int64_t writer_last_ts(const struct writer *w)
+{
+    return w->last_ts;
+}
+
 void writer_get_stats(struct writer *w, struct store_stats *out)
 {
     pthread_mutex_lock(&w->lock);
@@ -394,19 +396,6 @@ static int raise_epoch(struct writer *w, struct err *e)
                   "t", text);
 }
 
-/* Time goes on where the journal ends, also where the machine's clock was set back meanwhile. */
-static void go_on_from(int64_t last_ts)
-{
-    char behind[WHEN_TEXT_BYTES];
-    int64_t behind_ms = last_ts - clock_wall_ms();
-    clock_not_before(last_ts);
-    if (behind_ms > BEHIND_MS)
-        log_line(
-            LOG_WARNING, "store",
-            "the machine's clock is %s behind the journal's last entry; time goes on from there",
-            when_format_duration(behind_ms, behind));
-}
-
 static void init_lock(struct writer *w)
 {
     pthread_mutex_init(&w->lock, NULL);
@@ -430,8 +419,6 @@ int writer_start(struct db *db, const struct store_options *options, struct writ
         free(w);
         return code;
     }
-    if (!options->now_ms)
-        go_on_from(w->last_ts);
     w->has_log = true;
     init_lock(w);
     if (!w->is_inline && pthread_create(&w->thread, NULL, writer_main, w) != 0) {
