@@ -69,6 +69,10 @@ struct newcomer {
 };
 MUST_USE int newcomer_enqueue(struct tx *tx, struct fleet_edit *ed, const struct newcomer *who,
                               struct fleet_row *row, char text[ROLLOUT_TEXT_BYTES], struct err *e);
+/* Whether a set may be submitted to this target: ERR_CONFLICT, it would start before another one
+ * that waits in a queue that stands. */
+MUST_USE int newcomer_check_set(struct db *db, const struct target_row *t, struct arena *a,
+                                struct err *e);
 /* ERR_CONFLICT that names the active rollout. */
 MUST_USE int newcomer_refuse(struct db *db, struct arena *a, const char *active, struct err *e);
 /* Raises the policy of a rollout to what its environment and target demand (fleet_guard.c). */

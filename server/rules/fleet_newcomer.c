@@ -106,6 +106,30 @@ static int supersede(struct tx *tx, struct fleet_edit *ed, const struct newcomer
     return rc;
 }
 
+/* Sets keep their order among each other in all queues alike: else each of two could have what the
+ * other one waits for. So a set that may go first goes first only where no other one waits. */
+static const char *find_set(const struct queue_item *items, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (items[i].set_id != NULL)
+            return items[i].id;
+    return NULL;
+}
+
+int newcomer_check_set(struct db *db, const struct target_row *t, struct arena *a, struct err *e)
+{
+    struct queue_item *items = NULL;
+    size_t n = 0;
+    int rc = db_queue_list(db, t->target_id, a, &items, &n, e);
+
+    if (rc != ERR_OK || t->rollout != NULL || find_set(items, n) == NULL)
+        return rc;
+    return err_set(e, ERR_CONFLICT,
+                   "the queue of \"%.100s\" in \"%.100s\" stands, and %s waits in it for another "
+                   "set; start the queue or take that out first",
+                   t->model, t->env, find_set(items, n));
+}
+
 static int take_place(struct tx *tx, struct fleet_edit *ed, const struct newcomer *who,
                       bool is_first, struct err *e)
 {
@@ -118,6 +142,7 @@ static int take_place(struct tx *tx, struct fleet_edit *ed, const struct newcome
         return rc;
     if (n >= FLEET_QUEUE_MAX)
         return err_set(e, ERR_CONFLICT, "%zu rollouts wait for this target already", n);
+    is_first = is_first && !(who->is_in_set && find_set(items, n) != NULL);
     if (n > 0)
         position = is_first ? items[0].position - 1 : items[n - 1].position + 1;
     return db_queue_put(tx_db(tx), who->id, who->target_id, position, e);

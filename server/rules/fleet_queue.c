@@ -253,6 +253,25 @@ static size_t place_of(const struct queue_order *order, const char *id)
     return order->n;
 }
 
+/* Sets keep their order among each other: fleet_newcomer.c says why. */
+static int check_sets(const struct queue_order *order, const struct queue_item *items, size_t n,
+                      struct err *e)
+{
+    const struct queue_item *last = NULL;
+
+    for (size_t i = 0; i < n; i++) {
+        if (items[i].set_id == NULL)
+            continue;
+        if (last != NULL && place_of(order, last->id) > place_of(order, items[i].id))
+            return err_set(e, ERR_CONFLICT,
+                           "%s and %s are of two sets, which keep their order in all queues; take "
+                           "one out instead",
+                           last->id, items[i].id);
+        last = &items[i];
+    }
+    return ERR_OK;
+}
+
 static int check_order(const struct queue_order *order, const struct queue_item *items, size_t n,
                        struct err *e)
 {
@@ -267,7 +286,7 @@ static int check_order(const struct queue_order *order, const struct queue_item 
     if (order->n != n)
         return err_set(e, ERR_CONFLICT,
                        "only %zu wait by now: the queue changed meanwhile; look again", n);
-    return ERR_OK;
+    return check_sets(order, items, n, e);
 }
 
 static int reorder_fn(struct tx *tx, struct fleet_edit *ed, struct err *e)

@@ -47,7 +47,8 @@ static int submit_member(struct tx *tx, struct fleet_edit *ed, size_t i, struct 
                        sub->out->id);
     if (is_decided)
         return ERR_OK;
-    if ((rc = submission_write(tx, ed, sub, row, e)) != ERR_OK)
+    if ((rc = newcomer_check_set(tx_db(tx), &sub->target, &ed->arena, e)) != ERR_OK ||
+        (rc = submission_write(tx, ed, sub, row, e)) != ERR_OK)
         return rc;
     (void)snprintf(set->out->ids[i], sizeof(set->out->ids[i]), "%s", sub->out->id);
     set->out->n++;

@@ -627,6 +627,27 @@ class SetTest(TargetCase):
             self.wait_phase(one, "succeeded")
         self.assertEqual(self.last("rollout.together")["object"], a)
 
+    def test_sets_keep_their_order(self):
+        for model in ("setj", "setk"):
+            self.start(model, 3)
+        waits, first = {**HELD, "queue": "queue"}, {**HELD, "queue": "replace"}
+        single = self.promote("setk", 3, HELD)["id"]
+        one = [r["id"] for r in self.together(("setj", 2), ("setk", 2), strategy=waits)["items"]]
+        two = [r["id"] for r in self.together(("setj", 3), ("setk", 3), strategy=waits)["items"]]
+        self.wait_for(lambda: self.rollout(single)["phase"] == "running", what="the first one runs")
+        queued = lambda: [r["id"] for r in self.queue("setk")["items"]]
+        self.assertEqual(queued(), [one[1], two[1]])
+        refused = self.api.expect(409, "PATCH", "/environments/production/targets/setk/queue",
+                                  {"order": [two[1], one[1]], "reason": "sooner"}).json
+        self.assertIn("keep their order", refused["detail"])
+        self.command(single, "halt", reason="for now")
+        self.wait_phase(single, "halted")
+        refused = self.together(("setj", 1), ("setk", 2), strategy=first, status=409)
+        self.assertIn(f"{one[1]} waits in it for another set", refused["detail"])
+        self.assertEqual(refused["pointer"], "/together/1")
+        for waiting in queued():
+            self.server.cli("queue", "remove", waiting, "--reason", "enough")
+
     def test_one_fails(self):
         self.start("setc", 2)
         self.start("setd", 1)
