@@ -19,17 +19,20 @@
 int cli_profile(struct cli *cli, const char *url, struct err *e)
 {
     const struct setup *s = cli->setup;
+    const char *file = opt(cli, "token-file");
+    bool is_typed = file && strcmp(file, "-") == 0 && cli_can_ask(cli);
     const struct profile_wish wish = {
         .url = url ? url : setup_get(cli, "url", NULL),
         .context_url = setup_of_context(s, s->context, "url"),
         .credentials = setup_credentials(&cli->arena, s->context),
-        .token_file = opt(cli, "token-file"),
+        .token_file = is_typed ? NULL : file,
         .context_token_file = setup_of_context(s, s->context, "token-file"),
         .helper = setup_of_context(s, s->context, "helper"),
         .ca = setup_get(cli, "ca", NULL),
         .is_protected = setup_is_on(cli, "protected"),
     };
-    return profile_load(cli->profile, &wish, e);
+    int rc = profile_load(cli->profile, &wish, e);
+    return rc == ERR_OK && is_typed ? confirm_token(cli, cli->profile->url, e) : rc;
 }
 
 int cli_remote(struct cli *cli, struct remote **out, struct err *e)

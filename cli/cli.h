@@ -85,7 +85,8 @@ struct cli {
     bool lacks_registry;           /* no URL is known from anywhere */
     bool is_refused;               /* a call failed because nobody agreed to it */
     bool is_confirmed;             /* a change in a protected context was agreed to */
-    struct remote *remote;         /* made by cli_remote on first use */
+    bool goes_back;        /* a rollout that is watched and rolled back is what was wanted */
+    struct remote *remote; /* made by cli_remote on first use */
     struct arena arena;
 };
 
@@ -162,6 +163,11 @@ MUST_USE int cli_read_json(const char *path, json_t **out, struct err *e);
 /* Asks [y/N] on a terminal; --yes answers yes; without a terminal it is a refusal. When false, the
  * refusal has been printed: return EXIT_REFUSED. */
 bool cli_confirm(struct cli *cli, const char *question);
+/* As cli_confirm, but asks on a terminal only: without one it goes on. For what is often done by
+ * scripts and in a hurry. */
+bool cli_ask(struct cli *cli, const char *question);
+/* Would a question reach somebody? */
+bool cli_can_ask(const struct cli *cli);
 /* As cli_confirm for what cannot be undone: wants the name itself, typed or by --confirm NAME. */
 bool cli_confirm_name(struct cli *cli, const char *question, const char *name);
 

@@ -144,6 +144,8 @@ int cmd_analysis_show(struct cli *cli)
     if (cli->out.is_json)
         return EXIT_DONE;
     print_gates(cli, answer);
+    if (*text_at(answer, "baseline"))
+        out_say(&cli->out, "baseline: %s", text_at(answer, "baseline"));
     json_array_foreach(json_object_get(answer, "gates"), i, gate) say_merged(cli, gate);
     print_sides(cli, answer);
     return EXIT_DONE;

@@ -64,22 +64,75 @@ static void print_rows(struct cli *cli, const json_t *rows)
 {
     static const char *const heads[] = {"WHAT",  "OBJECT",  "SEQ",   "TIME",
                                         "ACTOR", "MESSAGE", "REASON"};
+    bool is_short = out_is_short(&cli->out) && !cli->out.wanted;
     char ago[40];
     struct table t;
     size_t i;
     json_t *row;
-    table_init(&t, &cli->out, 7, heads);
+    table_init(&t, &cli->out, is_short ? 6 : 7, heads);
+    t.is_wordy = true;
     json_array_foreach((json_t *)(uintptr_t)rows, i, row)
     {
         table_cell(&t, TONE_PLAIN, text_at(row, "kind"));
         table_cell(&t, TONE_STRONG, text_at(row, "thing"));
-        table_cellf(&t, TONE_FAINT, "%lld", (long long)int_at(row, "seq", 0));
+        int64_t seq = int_at(row, "seq", 0);
+        const char *reason = text_at(row, "reason");
+        table_cell(&t, TONE_FAINT, seq ? cli_printf(cli, "%lld", (long long)seq) : "");
         table_cell(&t, TONE_PLAIN, out_ago(&cli->out, text_at(row, "time"), ago));
-        table_cell(&t, TONE_PLAIN, text_at(row, "actor"));
-        table_cell(&t, TONE_PLAIN, text_at(row, "message"));
-        table_cell(&t, TONE_PLAIN, text_at(row, "reason"));
+        table_cell(&t, TONE_PLAIN, list_actor(cli, row, "actor"));
+        table_cell(&t, TONE_PLAIN,
+                   is_short && *reason ? cli_printf(cli, "%s: %s", text_at(row, "message"), reason)
+                                       : text_at(row, "message"));
+        if (!is_short)
+            table_cell(&t, TONE_PLAIN, reason);
     }
     table_print(&t);
+}
+
+/* --- who put it live --- */
+
+/* A row as of the history for what a rollout has put live. */
+static json_t *live_row(struct cli *cli, const json_t *rollout)
+{
+    const char *place =
+        cli_printf(cli, "%s/%s", text_at(rollout, "environment"), text_at(rollout, "model"));
+    const char *message =
+        cli_printf(cli, "version %lld is live in %s by %s", (long long)int_at(rollout, "to", 0),
+                   text_at(rollout, "environment"), text_at(rollout, "id"));
+    json_t *row = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s}", "kind", "live", "object", place,
+                            "thing", place, "time", text_at(rollout, "ended"), "actor",
+                            text_at(rollout, "actor"), "message", message);
+    if (*text_at(rollout, "actor_name"))
+        json_object_set_new(row, "actor_name", json_string(text_at(rollout, "actor_name")));
+    if (*text_at(rollout, "reason"))
+        json_object_set_new(row, "reason", json_string(text_at(rollout, "reason")));
+    json_object_set_new(row, "rollout", json_string(text_at(rollout, "id")));
+    json_object_set_new(row, "version", json_integer(int_at(rollout, "to", 0)));
+    return row;
+}
+
+/* Of each target the newest rollout that succeeded; in front of the other rows. */
+static int add_live(struct cli *cli, const char *model, const char *env, json_t *kept,
+                    struct err *e)
+{
+    json_t *rollouts CLEANUP(json_decref_ptr) = NULL;
+    json_t *seen CLEANUP(json_decref_ptr) = json_object();
+    const char *path = cli_query(cli, "/api/v1/rollouts", "model", model);
+    size_t n = 0;
+    json_t *one;
+    size_t i;
+    path = cli_query(cli, cli_query(cli, path, "env", env), "at", opt(cli, "at"));
+    int rc = list_some(cli, path, MAX_CHANGES, &rollouts, NULL, e);
+    json_array_foreach(rollouts, i, one)
+    {
+        const char *key =
+            cli_printf(cli, "%s/%s", text_at(one, "environment"), text_at(one, "model"));
+        if (strcmp(text_at(one, "phase"), "succeeded") != 0 || json_object_get(seen, key))
+            continue;
+        json_object_set_new(seen, key, json_true());
+        json_array_insert_new(kept, n++, live_row(cli, one));
+    }
+    return rc;
 }
 
 int cmd_blame(struct cli *cli)
@@ -87,15 +140,20 @@ int cmd_blame(struct cli *cli)
     struct err e = {0};
     json_t *rows CLEANUP(json_decref_ptr) = NULL;
     bool has_more = false;
+    const char *model = cli->n_args ? cli->args[0] : NULL;
+    const char *env = opt(cli, "env");
     const char *path =
-        cli_query(cli, "/api/v1/history", "model", cli->n_args ? cli->args[0] : NULL);
-    path = cli_query(cli, path, "env", opt(cli, "env"));
+        cli_query(cli, cli_query(cli, "/api/v1/history", "model", model), "env", env);
     path = cli_query(cli, path, "at", opt(cli, "at"));
     int rc = list_some(cli, path, MAX_CHANGES, &rows, &has_more, &e);
+    if (rc == ERR_OK && json_array_size(rows) == 0)
+        rc = list_check(cli, env, model, opt(cli, "at"), &e);
     if (rc != ERR_OK)
         return cli_fail(cli, &e);
     json_t *kept = who_set(cli, rows);
     json_t *j CLEANUP(json_decref_ptr) = json_pack("{s:o, s:b}", "items", kept, "more", has_more);
+    if (add_live(cli, model, env, kept, &e) != ERR_OK)
+        return cli_fail(cli, &e);
     if (cli->out.is_json)
         cli_json(cli, j);
     else

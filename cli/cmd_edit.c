@@ -106,6 +106,8 @@ static int ask_again(struct cli *cli, const json_t *old, json_t **out, struct er
                   strcmp(kind, "rollback") == 0 ? "rollback" : "promote", "strategy",
                   json_object_get(old, "strategy"), "reason",
                   reason ? reason : cli_printf(cli, "again, after %s", text_at(old, "id")));
+    if (opt_has(cli, "dry-run"))
+        json_object_set_new(body, "dry_run", json_true());
     if (!*text_at(old, "ended"))
         return err_set(e, ERR_CONFLICT, "%s has not ended: it is %s", text_at(old, "id"),
                        text_at(old, "phase"));
@@ -124,6 +126,11 @@ int cmd_rollout_retry(struct cli *cli)
     if (rc != ERR_OK)
         return cli_fail(cli, &e);
     const char *id = text_at(made, "id");
+    if (json_is_true(json_object_get(made, "dry_run")) && !cli->out.is_json) {
+        plan_print(cli, made);
+        out_say(&cli->out, "a plan only: nothing was changed");
+        return EXIT_DONE;
+    }
     if (opt_has(cli, "watch") && *id)
         return watch_rollout(cli, id);
     if (cli->out.is_json)

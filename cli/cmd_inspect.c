@@ -49,6 +49,21 @@ static void print_member(struct cli *cli, const char *name, const json_t *value)
     print_fact(cli, name, clean(cli, plain ? plain : text ? text : ""));
 }
 
+/* The policy that holds; what was set there is marked. */
+static void print_effective(struct cli *cli, const json_t *object)
+{
+    const json_t *own = json_object_get(object, "policy");
+    json_t *whole CLEANUP(json_decref_ptr) =
+        json_deep_copy(json_object_get(object, "effective_policy"));
+    const char *key;
+    json_t *value;
+    printf("policy that holds (* set here)\n");
+    json_object_foreach(whole, key, value) print_member(
+        cli,
+        cli_printf(cli, "%s%s", clean(cli, key), json_object_get(own, key) != NULL ? " *" : ""),
+        value);
+}
+
 static void print_policy(struct cli *cli, const char *head, const json_t *policy)
 {
     const char *key;
@@ -131,6 +146,8 @@ static void print_environment(struct cli *cli, const json_t *env, const json_t *
     json_array_foreach(json_object_get(env, "freezes"), i, id)
         print_fact(cli, "held by", clean(cli, json_string_value(id)));
     print_policy(cli, "policy", json_object_get(env, "policy"));
+    if (opt_has(cli, "effective"))
+        print_effective(cli, env);
     print_targets(cli, summary);
     if (opt(cli, "by"))
         print_groups(cli, summary, opt(cli, "by"));
@@ -208,7 +225,7 @@ int cmd_target_show(struct cli *cli)
     print_list(cli, "queued", json_object_get(target, "queue"));
     print_list(cli, "in quarantine", json_object_get(target, "quarantine"));
     print_policy(cli, "policy of its own", json_object_get(target, "policy"));
-    print_policy(cli, "policy that holds", json_object_get(target, "effective_policy"));
+    print_effective(cli, target);
     print_target_nodes(cli, target);
     return EXIT_DONE;
 }
@@ -256,12 +273,12 @@ int cmd_server_storage(struct cli *cli)
 /* --- what happened --- */
 
 static const struct listing changes = {{{"SEQ", "seq", SHAPE_INT},
-                                        {"TIME", "time", SHAPE_TEXT},
-                                        {"ACTOR", "actor", SHAPE_TEXT},
+                                        {"TIME", "time", SHAPE_AGO},
+                                        {"ACTOR", "actor", SHAPE_ACTOR},
                                         {"WHAT", "kind", SHAPE_TEXT},
                                         {"OBJECT", "object", SHAPE_TEXT},
-                                        {"MESSAGE", "message", SHAPE_TEXT},
-                                        {"REASON", "reason", SHAPE_TEXT},
+                                        {"MESSAGE", "message", SHAPE_MESSAGE},
+                                        {"REASON", "reason", SHAPE_REASON},
                                         {NULL, NULL, SHAPE_TEXT}}};
 
 int cmd_rollout_logs(struct cli *cli)

@@ -27,10 +27,9 @@ int cmd_list(struct cli *cli)
                                              {"BY", "created_by", SHAPE_TEXT},
                                              {NULL, NULL, SHAPE_TEXT}}};
     if (cli->n_args == 0)
-        return list_print(cli, "/api/v1/models", &models);
-    return list_print(cli,
-                      cli_printf(cli, "/api/v1/models/%s/versions", cli_quote(cli, cli->args[0])),
-                      &versions);
+        return list_print(cli, cli_query(cli, "/api/v1/models", "at", opt(cli, "at")), &models);
+    const char *path = cli_printf(cli, "/api/v1/models/%s/versions", cli_quote(cli, cli->args[0]));
+    return list_print(cli, cli_query(cli, path, "at", opt(cli, "at")), &versions);
 }
 
 int cmd_alias_list(struct cli *cli)
@@ -49,6 +48,7 @@ int cmd_env_list(struct cli *cli)
     static const struct listing l = {{{"ENVIRONMENT", "name", SHAPE_TEXT},
                                       {"POSITION", "position", SHAPE_INT},
                                       {"NODES", "n_nodes", SHAPE_INT},
+                                      {"UNREACHABLE", "n_unreachable", SHAPE_INT},
                                       {"CREATED", "created", SHAPE_AGO},
                                       {NULL, NULL, SHAPE_TEXT}}};
     return list_print(cli, "/api/v1/environments", &l);
@@ -67,6 +67,7 @@ int cmd_node_list(struct cli *cli)
         cli_printf(cli, "/api/v1/environments/%s/nodes", cli_quote(cli, cli->args[0]));
     path = cli_query(cli, path, "state", opt(cli, "state"));
     path = cli_query(cli, path, "label", opt(cli, "label"));
+    path = cli_query(cli, path, "at", opt(cli, "at"));
     return list_print(cli, cli_query(cli, path, "q", opt(cli, "search")), &l);
 }
 
@@ -105,28 +106,31 @@ int cmd_rollout_list(struct cli *cli)
                                       {"TO", "to", SHAPE_INT},
                                       {"PHASE", "phase", SHAPE_TEXT},
                                       {"STARTED", "created", SHAPE_AGO},
-                                      {"BY", "actor", SHAPE_TEXT},
-                                      {"OUTCOME", "outcome", SHAPE_TEXT},
+                                      {"BY", "actor", SHAPE_ACTOR},
+                                      {"OUTCOME", "outcome", SHAPE_LONG},
                                       {NULL, NULL, SHAPE_TEXT}}};
     const char *path = cli_query(cli, "/api/v1/rollouts", "env", opt(cli, "env"));
     path = cli_query(cli, path, "model", opt(cli, "model"));
-    return list_print(cli, cli_query(cli, path, "active", opt_has(cli, "active") ? "true" : NULL),
-                      &l);
+    path = cli_query(cli, path, "at", opt(cli, "at"));
+    path = cli_query(cli, path, "active", opt_has(cli, "active") ? "true" : NULL);
+    return list_print_of(cli, path, &l, (const char *const[2]){opt(cli, "env"), opt(cli, "model")});
 }
 
 int cmd_history(struct cli *cli)
 {
     static const struct listing l = {{{"SEQ", "seq", SHAPE_INT},
-                                      {"TIME", "time", SHAPE_TEXT},
-                                      {"ACTOR", "actor", SHAPE_TEXT},
+                                      {"TIME", "time", SHAPE_AGO},
+                                      {"ACTOR", "actor", SHAPE_ACTOR},
                                       {"WHAT", "kind", SHAPE_TEXT},
-                                      {"MESSAGE", "message", SHAPE_TEXT},
-                                      {"REASON", "reason", SHAPE_TEXT},
+                                      {"MESSAGE", "message", SHAPE_MESSAGE},
+                                      {"REASON", "reason", SHAPE_REASON},
                                       {NULL, NULL, SHAPE_TEXT}}};
     const char *path =
         cli_query(cli, "/api/v1/history", "model", cli->n_args ? cli->args[0] : NULL);
     path = cli_query(cli, path, "env", opt(cli, "env"));
-    return list_print(cli, cli_query(cli, path, "at", opt(cli, "at")), &l);
+    return list_print_of(
+        cli, cli_query(cli, path, "at", opt(cli, "at")), &l,
+        (const char *const[2]){opt(cli, "env"), cli->n_args ? cli->args[0] : NULL});
 }
 
 int cmd_webhook_list(struct cli *cli)
@@ -168,13 +172,15 @@ int cmd_queue_list(struct cli *cli)
                                       {"ENVIRONMENT", "environment", SHAPE_TEXT},
                                       {"TO", "to", SHAPE_INT},
                                       {"SUBMITTED", "created", SHAPE_AGO},
-                                      {"BY", "actor", SHAPE_TEXT},
-                                      {"WAITING", "waiting", SHAPE_TEXT},
+                                      {"BY", "actor", SHAPE_ACTOR},
+                                      {"WAITING", "waiting", SHAPE_LONG},
                                       {NULL, NULL, SHAPE_TEXT}}};
     const char *path = cli_query(cli, "/api/v1/rollouts?queued=true", "env",
                                  cli->n_args > 0 ? cli->args[0] : NULL);
-    return list_print(cli, cli_query(cli, path, "model", cli->n_args > 1 ? cli->args[1] : NULL),
-                      &l);
+    path = cli_query(cli, path, "model", cli->n_args > 1 ? cli->args[1] : NULL);
+    return list_print_of(cli, path, &l,
+                         (const char *const[2]){cli->n_args > 0 ? cli->args[0] : NULL,
+                                                cli->n_args > 1 ? cli->args[1] : NULL});
 }
 
 int cmd_freeze_list(struct cli *cli)
@@ -187,10 +193,11 @@ int cmd_freeze_list(struct cli *cli)
                                       {"WEEKLY", "weekly", SHAPE_TEXT},
                                       {"UNTIL", "holds_until", SHAPE_TEXT},
                                       {"NEXT", "next", SHAPE_TEXT},
-                                      {"BY", "actor", SHAPE_TEXT},
-                                      {"REASON", "reason", SHAPE_TEXT}}};
-    return list_print(
-        cli, cli_query(cli, "/api/v1/freezes", "env", cli->n_args > 0 ? cli->args[0] : NULL), &l);
+                                      {"BY", "actor", SHAPE_ACTOR},
+                                      {"REASON", "reason", SHAPE_LONG}}};
+    const char *env = cli->n_args > 0 ? cli->args[0] : NULL;
+    return list_print_of(cli, cli_query(cli, "/api/v1/freezes", "env", env), &l,
+                         (const char *const[2]){env, NULL});
 }
 
 int cmd_quarantine_list(struct cli *cli)
@@ -199,7 +206,7 @@ int cmd_quarantine_list(struct cli *cli)
                                       {"VERSION", "version", SHAPE_INT},
                                       {"SINCE", "since", SHAPE_AGO},
                                       {"ROLLOUT", "rollout", SHAPE_TEXT},
-                                      {"CAUSE", "cause", SHAPE_TEXT},
+                                      {"CAUSE", "cause", SHAPE_LONG},
                                       {NULL, NULL, SHAPE_TEXT}}};
     return list_print(
         cli, cli_printf(cli, "/api/v1/environments/%s/quarantine", cli_quote(cli, cli->args[0])),
@@ -216,8 +223,9 @@ int cmd_approval_list(struct cli *cli)
                                       {"STEP", "step", SHAPE_INT},
                                       {"NEEDED", "needed", SHAPE_INT},
                                       {"GIVEN", "given", SHAPE_WORDS},
-                                      {"BY", "actor", SHAPE_TEXT},
-                                      {"REASON", "reason", SHAPE_TEXT}}};
-    return list_print(
-        cli, cli_query(cli, "/api/v1/approvals", "env", cli->n_args > 0 ? cli->args[0] : NULL), &l);
+                                      {"BY", "actor", SHAPE_ACTOR},
+                                      {"REASON", "reason", SHAPE_LONG}}};
+    const char *env = cli->n_args > 0 ? cli->args[0] : NULL;
+    return list_print_of(cli, cli_query(cli, "/api/v1/approvals", "env", env), &l,
+                         (const char *const[2]){env, NULL});
 }

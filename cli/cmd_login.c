@@ -3,10 +3,12 @@
  */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "commands.h"
+#include "confirm.h"
 #include "profile.h"
 #include "setup.h"
 #include "trust.h"
@@ -47,12 +49,25 @@ static void warn_plain_http(struct cli *cli)
                 url);
 }
 
+/* Was a token given for this login? One of a former login may be over. */
+static bool has_token(const struct cli *cli)
+{
+    const char *token = getenv("MREG_TOKEN");
+    const char *file = getenv("MREG_TOKEN_FILE");
+    bool is_given = opt(cli, "token-file") || (token && *token) || (file && *file) ||
+                    cli->profile->helper ||
+                    setup_of_context(cli->setup, cli->setup->context, "token-file");
+    return is_given || (cli->profile->token && !cli_can_ask(cli));
+}
+
 static int login(struct cli *cli, json_t **who, struct err *e)
 {
     char domain[256];
     json_t *about CLEANUP(json_decref_ptr) = NULL;
     char *signers CLEANUP(mem_free_ptr) = NULL;
     struct profile *p = cli->profile;
+    if (!has_token(cli) && cli_can_ask(cli) && confirm_token(cli, p->url, e) != ERR_OK)
+        return ERR_INVALID;
     if (!p->token)
         return err_set(
             e, ERR_INVALID,
@@ -99,6 +114,7 @@ int cmd_login(struct cli *cli)
     struct profile *p = cli->profile;
     const char *context = cli->setup->context;
     const char *known = setup_of_context(cli->setup, context, "url");
+    bool is_first = true; /* nobody has logged in from here yet */
     /* The URL is this command's argument; a pinned key is kept when it is the same registry. */
     int rc = cli_profile(cli, cli->n_args ? cli->args[0] : NULL, &e);
     if (rc == ERR_OK && !p->url)
@@ -107,10 +123,14 @@ int cmd_login(struct cli *cli)
         rc = err_set(&e, ERR_INVALID,
                      "context %s is of %s; \"mreg login %s --context NAME\" makes another one",
                      context, known, p->url);
+    is_first = !p->signers;
     if (rc == ERR_OK)
         rc = login(cli, &who, &e);
     if (rc == ERR_UNAUTHENTICATED)
-        return cli_fail_hint(cli, &e, "the first admin's token is in DATA/admin.token of mregd");
+        return cli_fail_hint(cli, &e,
+                             is_first ? "the first admin's token is in DATA/admin.token of mregd"
+                                      : "the token is unknown, revoked or expired; an admin makes "
+                                        "another one: mreg token create NAME --role ROLE");
     if (rc != ERR_OK)
         return cli_fail(cli, &e);
     if (cli->out.is_json) {

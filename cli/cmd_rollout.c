@@ -8,8 +8,10 @@
 #include <string.h>
 
 #include "commands.h"
+#include "listing.h"
 #include "profile.h"
 #include "name.h"
+#include "rollout_ask.h"
 #include "setup.h"
 
 /* "1:30s,50%:1m,100%" as canary steps of a strategy. */
@@ -94,6 +96,34 @@ static int plan_token(struct cli *cli, json_t *body, struct err *e)
     return rc;
 }
 
+/* The answer to a rollback while another rollout is under way, which is aborted. */
+static int shown_abort(struct cli *cli, const json_t *rollout)
+{
+    const char *id = text_at(rollout, "id");
+    bool is_plan = is_dry(cli);
+    cli->goes_back = true;
+    if (opt_has(cli, "watch") && !is_plan) {
+        if (!cli->out.is_json)
+            printf("%s\n", id);
+        fflush(stdout);
+        return watch_rollout(cli, id);
+    }
+    if (cli->out.is_json) {
+        cli_json(cli, rollout);
+    } else if (is_plan) {
+        printf("%s\n", ask_rollback_text(cli, rollout));
+        out_say(&cli->out, "a plan only: nothing was changed");
+    } else {
+        printf("%s\n", id);
+        out_say(&cli->out,
+                "%s is aborted: %s goes back to version %lld in %s; follow it: mreg "
+                "rollout watch %s",
+                id, text_at(rollout, "model"), (long long)int_at(rollout, "from", 0),
+                text_at(rollout, "environment"), id);
+    }
+    return EXIT_DONE;
+}
+
 static int submitted(struct cli *cli, const json_t *rollout)
 {
     const char *id = text_at(rollout, "id");
@@ -101,6 +131,8 @@ static int submitted(struct cli *cli, const json_t *rollout)
     struct err e = {0};
     if (is_plan && opt(cli, "plan-out") && write_plan(cli, rollout, &e) != ERR_OK)
         return cli_fail(cli, &e);
+    if (json_is_true(json_object_get(rollout, "aborting")))
+        return shown_abort(cli, rollout);
     bool is_already = json_is_true(json_object_get(rollout, "already"));
     if (is_already && !*id) {
         if (cli->out.is_json)
@@ -154,6 +186,9 @@ static int submit(struct cli *cli, json_t *body, struct err *e)
     if (opt(cli, "plan") && plan_token(cli, body, e) != ERR_OK)
         return cli_fail(cli, e);
     int rc = cli_call(cli, "POST", "/api/v1/rollouts", body, &rollout, e);
+    struct err near = {0};
+    if (rc == ERR_NOT_FOUND && list_check(cli, NULL, text_at(body, "model"), NULL, &near) == rc)
+        *e = near; /* it is the model that does not exist, and one like it may */
     return rc == ERR_OK ? submitted(cli, rollout) : cli_fail(cli, e);
 }
 
@@ -225,9 +260,11 @@ int cmd_promote(struct cli *cli)
     struct err e = {0};
     if (opt_has(cli, "together"))
         return promote_together(cli);
-    if (cli->n_args != 2) {
+    const char *env = cli->n_args > 1 ? cli->args[1] : opt(cli, "env");
+    if (cli->n_args > 2 || !env || (cli->n_args == 2 && opt(cli, "env"))) {
         err_set(&e, ERR_INVALID,
-                "promote takes MODEL[@REF] ENV; several models: --together --to ENV");
+                "%s takes MODEL[@REF] ENV, as in \"%s\"; several models: --together --to ENV",
+                cli->command->name, cli->command->example);
         return cli_fail(cli, &e);
     }
     char model[NAME_MAX_BYTES * 2 + 2];
@@ -239,8 +276,8 @@ int cmd_promote(struct cli *cli)
     if (rc != ERR_OK)
         return cli_fail(cli, &e);
     json_t *body CLEANUP(json_decref_ptr) =
-        json_pack("{s:s, s:s, s:s, s:o}", "model", model, "version", ref, "environment",
-                  cli->args[1], "strategy", strategy);
+        json_pack("{s:s, s:s, s:s, s:o}", "model", model, "version", ref, "environment", env,
+                  "strategy", strategy);
     return submit(cli, body, &e);
 }
 
@@ -249,20 +286,37 @@ int cmd_rollout_simulate(struct cli *cli)
     return cmd_promote(cli);
 }
 
+/* On a terminal: what is under way and would be aborted is told first. */
+static bool agrees_to_abort(struct cli *cli, const json_t *body)
+{
+    struct err e = {0};
+    json_t *seen CLEANUP(json_decref_ptr) = NULL;
+    json_t *dry CLEANUP(json_decref_ptr) = json_copy((json_t *)(uintptr_t)body);
+    if (is_dry(cli) || opt_has(cli, "yes") || !cli_can_ask(cli))
+        return true;
+    json_object_set_new(dry, "dry_run", json_true());
+    if (cli_call(cli, "POST", "/api/v1/rollouts", dry, &seen, &e) != ERR_OK ||
+        !json_is_true(json_object_get(seen, "aborting")))
+        return true; /* the real one tells what is wrong */
+    return cli_ask(
+        cli, cli_printf(cli, "%s\nAbort %s?", ask_rollback_text(cli, seen), text_at(seen, "id")));
+}
+
 int cmd_rollback(struct cli *cli)
 {
     struct err e = {0};
-    const char *env = opt(cli, "env");
+    const char *env = cli->n_args > 1 ? cli->args[1] : opt(cli, "env");
     if (!env)
         env = setup_get(cli, "environment", NULL);
     if (!env) {
-        err_set(&e, ERR_INVALID, "rollback needs --env ENVIRONMENT");
+        err_set(&e, ERR_INVALID, "rollback needs an environment: mreg rollback %s --env ENV",
+                cli->args[0]);
         return cli_fail(cli, &e);
     }
     json_t *body CLEANUP(json_decref_ptr) =
         json_pack("{s:s, s:s, s:s, s:s*}", "model", cli->args[0], "environment", env, "kind",
                   "rollback", "version", opt(cli, "to"));
-    return submit(cli, body, &e);
+    return agrees_to_abort(cli, body) ? submit(cli, body, &e) : EXIT_REFUSED;
 }
 
 int cmd_rollout_show(struct cli *cli)
@@ -281,9 +335,31 @@ int cmd_rollout_show(struct cli *cli)
     return EXIT_DONE;
 }
 
+/* What the end of a step will do is told, and asked on a terminal. EXIT_DONE: go on. */
+static int before_promote(struct cli *cli, bool is_full)
+{
+    struct err e = {0};
+    json_t *rollout CLEANUP(json_decref_ptr) = NULL;
+    int rc =
+        cli_call(cli, "GET", cli_printf(cli, "/api/v1/rollouts/%s", cli_quote(cli, cli->args[0])),
+                 NULL, &rollout, &e);
+    if (rc != ERR_OK)
+        return cli_fail(cli, &e);
+    if (*text_at(rollout, "ended") || int_at(rollout, "step", 0) == 0 || !ask_may_promote(rollout))
+        return EXIT_DONE; /* the registry says why not */
+    const char *text = ask_promote_text(cli, rollout, is_full, true);
+    if (opt_has(cli, "yes") || !cli_can_ask(cli)) {
+        out_say(&cli->out, "%s", text);
+        return EXIT_DONE;
+    }
+    return cli_ask(cli, cli_printf(cli, "%s.\nEnd this step now?", text)) ? EXIT_DONE
+                                                                          : EXIT_REFUSED;
+}
+
 int cmd_rollout_command(struct cli *cli)
 {
     struct err e = {0};
+    int code = EXIT_DONE;
     const char *verb = strchr(cli->command->name, ' ') + 1;
     int64_t step = 0;
     if (cli_number(cli, "step", 1, 1000000, &step, &e) != ERR_OK)
@@ -292,7 +368,11 @@ int cmd_rollout_command(struct cli *cli)
         err_set(&e, ERR_INVALID, "rollout extend needs --for DURATION, as in --for 10m");
         return cli_fail(cli, &e);
     }
-    if (strcmp(verb, "promote") == 0 && opt_has(cli, "full"))
+    if (strcmp(verb, "promote") == 0)
+        code = before_promote(cli, opt_has(cli, "full"));
+    if (code != EXIT_DONE)
+        return code;
+    if (opt_has(cli, "full"))
         verb = "promote-full";
     json_t *body CLEANUP(json_decref_ptr) =
         json_pack("{s:s, s:s*}", "verb", verb, "reason", opt(cli, "reason"));

@@ -14,7 +14,7 @@
 
 #define ANSWER_BYTES 600
 
-static bool can_ask(const struct cli *cli)
+bool cli_can_ask(const struct cli *cli)
 {
     struct termios state;
     return isatty(STDIN_FILENO) && isatty(STDERR_FILENO) && !cli->out.is_json &&
@@ -61,7 +61,7 @@ static bool is_named(const struct cli *cli, const char *name)
 bool cli_confirm(struct cli *cli, const char *question)
 {
     char answer[ANSWER_BYTES];
-    bool is_asked = can_ask(cli);
+    bool is_asked = cli_can_ask(cli);
     if (opt_has(cli, "yes") || cli->is_confirmed)
         return true;
     if (is_asked) {
@@ -71,9 +71,15 @@ bool cli_confirm(struct cli *cli, const char *question)
     }
     confirm_refuse(cli,
                    cli_printf(cli, "nothing was changed; %s: %s",
-                              is_asked ? "declined" : "nobody was there to ask", question),
+                              is_asked ? "declined" : "nobody was there to ask",
+                              strrchr(question, '\n') ? strrchr(question, '\n') + 1 : question),
                    is_asked ? NULL : "add --yes to do it without being asked");
     return false;
+}
+
+bool cli_ask(struct cli *cli, const char *question)
+{
+    return !cli_can_ask(cli) || cli_confirm(cli, question);
 }
 
 /* True if the name was given or typed. *what: why not. */
@@ -83,7 +89,7 @@ static bool name_given(struct cli *cli, const char *question, const char *name, 
     if (is_named(cli, name))
         return true;
     *what = "nobody was there to ask";
-    if (!can_ask(cli))
+    if (!cli_can_ask(cli))
         return false;
     ask(cli_printf(cli, "%s Type %s to go on: ", question, name), answer);
     *what = "another name was typed";
@@ -98,6 +104,34 @@ bool cli_confirm_name(struct cli *cli, const char *question, const char *name)
     confirm_refuse(cli, cli_printf(cli, "nothing was changed; %s: %s", what, question),
                    cli_printf(cli, "add --confirm %s to do it without being asked", name));
     return false;
+}
+
+/* One line that is not shown. */
+static const char *ask_hidden(const char *question, char answer[ANSWER_BYTES])
+{
+    struct termios before;
+    if (tcgetattr(STDIN_FILENO, &before) != 0)
+        return "";
+    struct termios hidden = before;
+    hidden.c_lflag &= ~(tcflag_t)ECHO;
+    if (tcsetattr(STDIN_FILENO, TCSAFLUSH, &hidden) != 0)
+        return "";
+    ask(question, answer);
+    tcsetattr(STDIN_FILENO, TCSAFLUSH, &before);
+    fputc('\n', stderr);
+    return answer;
+}
+
+int confirm_token(struct cli *cli, const char *url, struct err *e)
+{
+    char answer[ANSWER_BYTES] = "";
+    if (!cli_can_ask(cli))
+        return err_set(e, ERR_INVALID, "a token is needed, and nobody was there to ask");
+    if (!*ask_hidden(cli_printf(cli, "Token for %s (it is not shown): ", url), answer))
+        return err_set(e, ERR_INVALID, "no token was typed");
+    int rc = profile_set_token(cli->profile, answer, e);
+    explicit_bzero(answer, sizeof answer);
+    return rc;
 }
 
 static const char *context_of(const struct cli *cli)
@@ -117,7 +151,7 @@ static bool has_reason(struct cli *cli)
     const char *given = opt(cli, "reason");
     if (given)
         return *given != '\0';
-    if (!can_ask(cli) || cli->n_values == CLI_MAX_VALUES || !*ask("Reason: ", answer))
+    if (!cli_can_ask(cli) || cli->n_values == CLI_MAX_VALUES || !*ask("Reason: ", answer))
         return false;
     cli->values[cli->n_values].name = "reason";
     cli->values[cli->n_values++].value = arena_strdup(&cli->arena, answer);

@@ -12,6 +12,9 @@ bool confirm_command(struct cli *cli);
 /* Before a call: a change in a protected context that nobody was asked about yet. ERR_REFUSED, with
  * cli->is_refused set. */
 MUST_USE int confirm_call(struct cli *cli, const char *method, const char *path, struct err *e);
+/* Asks for a token on the terminal, without echo, for the registry at url. ERR_INVALID without a
+ * terminal or without an answer. */
+MUST_USE int confirm_token(struct cli *cli, const char *url, struct err *e);
 /* Prints a refusal; returns EXIT_REFUSED. hint may be NULL. */
 int confirm_refuse(struct cli *cli, const char *what, const char *hint);
 

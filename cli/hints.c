@@ -30,15 +30,50 @@ static const struct {
     {ERR_CONFLICT, "has not ended", "mreg rollout watch ID follows it"},
 };
 
-/* "promote production fraud@3": the environment stands where the model belongs. */
+/* Does the API know a thing at this path? */
+static bool is_there(struct cli *cli, const char *path)
+{
+    struct err e = {0};
+    return cli_call(cli, "GET", path, NULL, NULL, &e) == ERR_OK;
+}
+
+/* "promote production fraud": the environment stands where the model belongs. */
 static const char *swapped(struct cli *cli, const struct err *e)
 {
-    bool is_promote = cli->command && strncmp(cli->command->args, "MODEL[@REF] ENV", 15) == 0;
-    bool is_it = e->code == ERR_NOT_FOUND && is_promote && cli->n_args == 2 &&
-                 strchr(cli->args[1], '@') && !strchr(cli->args[0], '@');
+    bool is_one = cli->command && strncmp(cli->command->args, "MODEL", 5) == 0 &&
+                  strstr(cli->command->args, "ENV") && e->code == ERR_NOT_FOUND && cli->n_args == 2;
+    if (!is_one || strchr(cli->args[0], '@'))
+        return NULL;
+    const char *model = arena_copy(&cli->arena, cli->args[1], strcspn(cli->args[1], "@"));
+    bool is_it =
+        is_there(cli, cli_printf(cli, "/api/v1/environments/%s", cli_quote(cli, cli->args[0]))) &&
+        is_there(cli, cli_printf(cli, "/api/v1/models/%s", cli_quote(cli, model)));
     return is_it ? cli_printf(cli, "the model comes first: mreg %s %s %s", cli->command->name,
                               cli->args[1], cli->args[0])
                  : NULL;
+}
+
+/* "rollout show fraud": the ids of the rollouts of that model. */
+static const char *rollouts_of(struct cli *cli, const struct err *e)
+{
+    json_t *list CLEANUP(json_decref_ptr) = NULL;
+    struct err unused = {0};
+    const char *ids = "";
+    json_t *one;
+    size_t i;
+    if (e->code != ERR_NOT_FOUND || !strstr(e->message, "no rollout \"") || cli->n_args < 1 ||
+        !is_there(cli, cli_printf(cli, "/api/v1/models/%s", cli_quote(cli, cli->args[0]))))
+        return NULL;
+    const char *path = cli_query(cli, "/api/v1/rollouts?limit=5", "model", cli->args[0]);
+    if (cli_call(cli, "GET", path, NULL, &list, &unused) != ERR_OK)
+        return NULL;
+    json_array_foreach(json_object_get(list, "items"), i, one) ids =
+        cli_printf(cli, "%s%s%s (%s, %s)", ids, i ? ", " : "", text_at(one, "id"),
+                   text_at(one, "environment"), text_at(one, "phase"));
+    return cli_printf(cli,
+                      "%s is a model; its newest rollouts: %s; mreg rollout list --model %s "
+                      "shows all",
+                      cli->args[0], *ids ? ids : "none", cli->args[0]);
 }
 
 static const char *by_words(const struct err *e)
@@ -49,10 +84,48 @@ static const char *by_words(const struct err *e)
     return NULL;
 }
 
+/* "... needs the role deployer, approver or admin; ...": who gives it, and how. */
+static const char *who_may(struct cli *cli, const struct err *e)
+{
+    const char *at = strstr(e->message, "the role ");
+    size_t n = at ? strspn(at + 9, "abcdefghijklmnopqrstuvwxyz") : 0;
+    if (n == 0)
+        return "\"mreg whoami\" shows this token's role, \"mreg help roles\" what each may; an "
+               "admin can make another token";
+    return cli_printf(cli,
+                      "ask an admin: mreg token create NAME --role %.*s; \"mreg help roles\" "
+                      "shows what each may",
+                      (int)n, at + 9);
+}
+
+/* "rollout r-46 of version 3 to ... is still active": what ends it, and the same again. */
+static const char *still_active(struct cli *cli, const struct err *e)
+{
+    const char *id = strstr(e->message, "rollout r-");
+    bool is_it = e->code == ERR_CONFLICT && id && strstr(e->message, "is still active");
+    const char *to = opt(cli, "to");
+    const char *env = opt(cli, "env");
+    if (!is_it)
+        return NULL;
+    const char *name = arena_copy(&cli->arena, id + 8, strcspn(id + 8, " "));
+    const char *abort = cli_printf(cli, "mreg rollout abort %s --reason WHY", name);
+    if (!cli->command || strcmp(cli->command->name, "rollback") != 0)
+        return cli_printf(cli, "%s ends it; mreg rollout watch %s follows it", abort, name);
+    return cli_printf(cli, "%s, then: mreg rollback %s --env %s%s%s", abort, cli->args[0],
+                      cli->n_args > 1 ? cli->args[1]
+                      : env           ? env
+                                      : "ENV",
+                      to ? " --to " : "", to ? to : "");
+}
+
 const char *cli_hint(struct cli *cli, const struct err *e)
 {
     const char *url = cli->profile && cli->profile->url ? cli->profile->url : "URL";
     const char *hint = swapped(cli, e);
+    if (!hint)
+        hint = rollouts_of(cli, e);
+    if (!hint)
+        hint = still_active(cli, e);
     if (!hint)
         hint = by_words(e);
     if (hint)
@@ -61,7 +134,7 @@ const char *cli_hint(struct cli *cli, const struct err *e)
     case ERR_UNAUTHENTICATED:
         return cli_printf(cli, "mreg login %s --token-file FILE", url);
     case ERR_FORBIDDEN:
-        return "\"mreg whoami\" shows this token's role; an admin can make another one";
+        return who_may(cli, e);
     case ERR_UNAVAILABLE:
     case ERR_TIMEOUT:
     case ERR_THROTTLED:

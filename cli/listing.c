@@ -7,6 +7,9 @@
 #include <string.h>
 
 #include "commands.h"
+#include "rollout.h"
+
+#define PHASE_LOOKED_AT 5000 /* rollouts among which --phase chooses */
 
 int list_some(struct cli *cli, const char *path, size_t max, json_t **items, bool *has_more,
               struct err *e)
@@ -67,6 +70,23 @@ static const char *join(struct cli *cli, const json_t *value)
     return arena_strdup(&cli->arena, buf_str(&b));
 }
 
+const char *list_actor(struct cli *cli, const json_t *item, const char *key)
+{
+    const char *id = text_at(item, key);
+    const char *name = text_at(item, cli_printf(cli, "%s_name", key));
+    if (*name && out_is_short(&cli->out))
+        return name;
+    return *name ? cli_printf(cli, "%s (%s)", name, id) : id;
+}
+
+/* "message: reason" */
+static const char *with_reason(struct cli *cli, const json_t *item, const char *key)
+{
+    const char *reason = text_at(item, "reason");
+    bool is_short = out_is_short(&cli->out) && *reason;
+    return is_short ? cli_printf(cli, "%s: %s", text_at(item, key), reason) : text_at(item, key);
+}
+
 static void add_cell(struct cli *cli, struct table *t, const struct column *c, const json_t *item)
 {
     char text[40];
@@ -74,7 +94,15 @@ static void add_cell(struct cli *cli, struct table *t, const struct column *c, c
     int64_t n = json_is_integer(value) ? json_integer_value(value) : 0;
     switch (c->shape) {
     case SHAPE_TEXT:
+    case SHAPE_LONG:
+    case SHAPE_REASON:
         table_cell(t, TONE_PLAIN, text_at(item, c->key));
+        break;
+    case SHAPE_MESSAGE:
+        table_cell(t, TONE_PLAIN, with_reason(cli, item, c->key));
+        break;
+    case SHAPE_ACTOR:
+        table_cell(t, TONE_PLAIN, list_actor(cli, item, c->key));
         break;
     case SHAPE_INT:
         if (json_is_integer(value))
@@ -100,15 +128,102 @@ static void add_cell(struct cli *cli, struct table *t, const struct column *c, c
     }
 }
 
+/* --phase: a list that is read further and of which only some are kept. */
+static int keep_phase(const char *phase, int64_t max, json_t *items, bool *has_more, struct err *e)
+{
+    const char *names[ROLLOUT_PHASE_COUNT + 1];
+    bool is_known = false;
+    for (int i = 0; i < ROLLOUT_PHASE_COUNT; i++) {
+        names[i] = rollout_phase_name((enum rollout_phase)i);
+        is_known = is_known || strcmp(names[i], phase) == 0;
+    }
+    names[ROLLOUT_PHASE_COUNT] = NULL;
+    const char *near = is_known ? NULL : json_nearest(phase, names);
+    if (!is_known)
+        return err_set(e, ERR_INVALID, "--phase \"%.40s\": no such phase%s%s%s", phase,
+                       near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
+    for (size_t i = 0; i < json_array_size(items);) {
+        bool is_it = strcmp(text_at(json_array_get(items, i), "phase"), phase) == 0;
+        bool is_over = is_it && i == (size_t)max;
+        *has_more = *has_more || is_over;
+        if (is_it && !is_over)
+            i++;
+        else
+            json_array_remove(items, i);
+    }
+    return ERR_OK;
+}
+
+static int check_one(struct cli *cli, const char *path, const char *at, struct err *e)
+{
+    json_t *found CLEANUP(json_decref_ptr) = NULL;
+    return cli_call(cli, "GET", cli_query(cli, path, "at", at), NULL, &found, e);
+}
+
+int list_check(struct cli *cli, const char *env, const char *model, const char *at, struct err *e)
+{
+    int rc = ERR_OK;
+    if (env)
+        rc = check_one(cli, cli_printf(cli, "/api/v1/environments/%s", cli_quote(cli, env)), at, e);
+    if (rc == ERR_OK && model)
+        rc = check_one(cli, cli_printf(cli, "/api/v1/models/%s", cli_quote(cli, model)), at, e);
+    if (rc != ERR_NOT_FOUND || !at)
+        return rc;
+    /* What came later was nothing then; a name that is wrong now, too, has a better one near. */
+    return list_check(cli, env, model, NULL, e);
+}
+
+/* The columns that are shown, without those that a short table puts elsewhere. */
+static int pick_columns(struct cli *cli, const struct listing *l,
+                        const struct column *picked[TABLE_MAX_COLUMNS])
+{
+    int n = 0;
+    for (int i = 0; i < TABLE_MAX_COLUMNS && l->columns[i].head; i++)
+        if (l->columns[i].shape != SHAPE_REASON || !out_is_short(&cli->out) || cli->out.wanted)
+            picked[n++] = &l->columns[i];
+    return n;
+}
+
+static void print_items(struct cli *cli, const json_t *items, const struct listing *l)
+{
+    const struct column *columns[TABLE_MAX_COLUMNS];
+    const char *heads[TABLE_MAX_COLUMNS];
+    struct table t;
+    json_t *item;
+    size_t i;
+    int n = pick_columns(cli, l, columns);
+    for (int c = 0; c < n; c++)
+        heads[c] = columns[c]->head;
+    table_init(&t, &cli->out, n, heads);
+    t.is_wordy = columns[n - 1]->shape == SHAPE_LONG || columns[n - 1]->shape == SHAPE_MESSAGE;
+    json_array_foreach((json_t *)(uintptr_t)items, i, item)
+    {
+        for (int c = 0; c < n; c++)
+            add_cell(cli, &t, columns[c], item);
+    }
+    table_print(&t);
+}
+
 int list_print(struct cli *cli, const char *path, const struct listing *l)
+{
+    return list_print_of(cli, path, l, (const char *const[2]){NULL, NULL});
+}
+
+int list_print_of(struct cli *cli, const char *path, const struct listing *l,
+                  const char *const about[2])
 {
     struct err e = {0};
     json_t *items CLEANUP(json_decref_ptr) = NULL;
     int64_t max = 100;
     bool has_more = false;
     int rc = cli_number(cli, "limit", 1, 1000000, &max, &e);
+    const char *phase = opt(cli, "phase");
     if (rc == ERR_OK)
-        rc = list_some(cli, path, (size_t)max, &items, &has_more, &e);
+        rc = list_some(cli, path, phase ? PHASE_LOOKED_AT : (size_t)max, &items, &has_more, &e);
+    if (rc == ERR_OK && phase)
+        rc = keep_phase(phase, max, items, &has_more, &e);
+    if (rc == ERR_OK && json_array_size(items) == 0)
+        rc = list_check(cli, about[0], about[1], opt(cli, "at"), &e);
     if (rc != ERR_OK)
         return cli_fail(cli, &e);
     if (cli->out.is_json) {
@@ -117,20 +232,7 @@ int list_print(struct cli *cli, const char *path, const struct listing *l)
         cli_json(cli, j);
         return EXIT_DONE;
     }
-    const char *heads[TABLE_MAX_COLUMNS];
-    int n = 0;
-    for (; n < TABLE_MAX_COLUMNS && l->columns[n].head; n++)
-        heads[n] = l->columns[n].head;
-    struct table t;
-    json_t *item;
-    size_t i;
-    table_init(&t, &cli->out, n, heads);
-    json_array_foreach(items, i, item)
-    {
-        for (int c = 0; c < n; c++)
-            add_cell(cli, &t, &l->columns[c], item);
-    }
-    table_print(&t);
+    print_items(cli, items, l);
     if (json_array_size(items) == 0)
         out_say(&cli->out, "nothing here yet");
     if (has_more)

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "again.h"
@@ -19,6 +20,9 @@
 #include "remote.h"
 #include "seal.h"
 #include "setup.h"
+#include "when.h"
+
+#define CLOCK_SKEW_S 300 /* between here and the registry */
 
 /* Help for what was parsed: all, a noun's verbs, or one command. */
 static int help(const struct cli *cli)
@@ -96,10 +100,22 @@ static int apply_output(struct cli *cli, struct err *e)
     return rc;
 }
 
+/* Nobody knows what will be. */
+static int check_at(const struct cli *cli, struct err *e)
+{
+    const char *at = opt(cli, "at");
+    int64_t ms = 0;
+    if (!at || when_parse(at, &ms, NULL) != ERR_OK || ms / 1000 <= time(NULL) + CLOCK_SKEW_S)
+        return ERR_OK; /* the registry says what is wrong with its form */
+    return err_set(e, ERR_INVALID, "--at %.60s is in the future; without --at it is as of now", at);
+}
+
 static int run_command(struct cli *cli)
 {
     struct err e = {0};
     int rc = is_offline(cli->command) ? ERR_OK : cli_profile(cli, NULL, &e);
+    if (rc == ERR_OK)
+        rc = check_at(cli, &e);
     if (rc != ERR_OK)
         return cli_fail(cli, &e);
     if (!confirm_command(cli))

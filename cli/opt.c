@@ -196,7 +196,8 @@ static int check_arguments(const struct cli *cli, struct err *e)
     if (opt_has(cli, "help"))
         return ERR_OK;
     if (cli->n_args < c->min_args)
-        return err_set(e, ERR_INVALID, "too few arguments: mreg %s wants %s", c->name, c->args);
+        return err_set(e, ERR_INVALID, "too few arguments: mreg %s wants %s, as in \"%s\"", c->name,
+                       c->args, c->example);
     if (cli->n_args > c->max_args)
         return err_set(e, ERR_INVALID, "\"%.200s\" is one argument too many: mreg %s%s%s",
                        cli->args[c->max_args], c->name,

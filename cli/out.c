@@ -71,6 +71,11 @@ bool out_is_aligned(const struct out *o)
            (o->format == FORMAT_AUTO && o->stdout_is_tty);
 }
 
+bool out_is_short(const struct out *o)
+{
+    return out_is_aligned(o) && o->format != FORMAT_WIDE;
+}
+
 bool out_tells_errors(const struct out *o)
 {
     return o->is_json && !o->filter && o->format != FORMAT_NAME && o->format != FORMAT_ID;
@@ -149,7 +154,7 @@ const char *out_ago(const struct out *o, const char *text, char buffer[40])
     int64_t ms;
     if (!text || !*text)
         return "";
-    if (!out_is_aligned(o) || when_parse(text, &ms, NULL) != ERR_OK) {
+    if (!out_is_short(o) || when_parse(text, &ms, NULL) != ERR_OK) {
         snprintf(buffer, 40, "%s", text);
         return buffer;
     }

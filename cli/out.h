@@ -80,7 +80,7 @@ const char *out_ago(const struct out *o, const char *text, char buffer[40]);
 /* "6.2 GB" */
 const char *out_bytes(int64_t n, char buffer[24]);
 
-#define TABLE_MAX_COLUMNS 10
+#define TABLE_MAX_COLUMNS 12
 #define OUT_FAULT_BYTES 160
 
 /* Collects rows. A terminal gets them aligned, with heads, and cut to its width (the widest columns
@@ -92,9 +92,12 @@ struct table {
     const char **cells; /* row by row, the heads first; heap */
     enum tone *tones;   /* one for each cell */
     size_t n_cells, cap;
+    bool is_wordy; /* the last column is text, which a terminal gets over several lines */
 };
 /* heads: n column names, upper case. */
 void table_init(struct table *t, const struct out *o, int n, const char *const *heads);
+/* True if times are told as "2 h ago" and short forms are wanted: a terminal, without -o wide. */
+bool out_is_short(const struct out *o);
 /* Adds a cell to the row under construction; rows are full after n_columns cells. */
 void table_cell(struct table *t, enum tone tone, const char *text);
 void table_cellf(struct table *t, enum tone tone, const char *fmt, ...) PRINTF_LIKE(3, 4);

@@ -11,11 +11,16 @@
 #include "json.h"
 #include "out.h"
 
+#define WORDS_MIN_COLUMNS 24 /* less room than this beside a row is not worth having */
+#define WORDS_INDENT 4
+
 /* The columns that are printed, in their order. */
 struct layout_of {
     int n;
     int columns[TABLE_MAX_COLUMNS];
     int widths[TABLE_MAX_COLUMNS];
+    int indent;    /* where the last column begins, if its text goes over several lines; else 0 */
+    bool is_below; /* it stands below the row: there is no room beside it */
 };
 
 void table_init(struct table *t, const struct out *o, int n, const char *const *heads)
@@ -75,17 +80,54 @@ static void print_cell(const struct table *t, size_t at, int width, bool is_last
            out_off(t->out), is_last || is_cut ? 0 : width - n, "");
 }
 
+/* Bytes of text that fit into so many characters, up to a blank if there is one. */
+static int line_bytes(const char *text, int width)
+{
+    int n = text_bytes(text, width);
+    int at = n;
+    if (!text[n])
+        return n;
+    while (at > 0 && text[at] != ' ')
+        at--;
+    return at ? at : n;
+}
+
+/* The last cell of a row over several lines, each behind `indent` blanks; the first one goes on
+ * where the row has come to, or stands below it. */
+static void print_words(const struct table *t, size_t row, size_t at, const struct layout_of *l)
+{
+    const char *text = t->cells[at];
+    int width = t->out->columns - l->indent;
+    bool is_first = !l->is_below;
+    bool is_left_out = l->is_below && (row == 0 || strcmp(text, "-") == 0);
+    if (l->is_below)
+        putchar('\n');
+    while (*text && !is_left_out) {
+        int n = line_bytes(text, width);
+        printf("%*s%s%.*s%s\n", is_first ? 0 : l->indent, "", out_on(t->out, t->tones[at]), n, text,
+               out_off(t->out));
+        text += n;
+        text += strspn(text, " ");
+        is_first = false;
+    }
+}
+
 static void print_row(const struct table *t, size_t row, const struct layout_of *l)
 {
     bool is_aligned = out_is_aligned(t->out);
     for (int i = 0; i < l->n; i++) {
         size_t at = row * (size_t)t->n_columns + (size_t)l->columns[i];
         bool is_last = i + 1 == l->n;
+        if (is_last && l->indent) {
+            print_words(t, row, at, l);
+            continue;
+        }
+        bool is_end = is_last || (l->is_below && i + 2 == l->n);
         if (is_aligned)
-            print_cell(t, at, l->widths[i], is_last);
+            print_cell(t, at, l->widths[i], is_end);
         else
             fputs(t->cells[at], stdout);
-        fputs(is_last ? "\n" : is_aligned ? "  " : "\t", stdout);
+        fputs(is_last ? "\n" : !is_aligned ? "\t" : is_end ? "" : "  ", stdout);
     }
 }
 
@@ -104,6 +146,19 @@ static void fit_widths(int *widths, int n, int columns)
             return;
         widths[widest]--;
     }
+}
+
+/* Gives the rest of the line to the last column, or the lines below the row when that is little. */
+static void fit_words(const struct table *t, struct layout_of *l)
+{
+    int others = 0;
+    for (int i = 0; i + 1 < l->n; i++)
+        others += l->widths[i] + 2;
+    if (others + l->widths[l->n - 1] <= t->out->columns)
+        return;
+    l->is_below = t->out->columns - others < WORDS_MIN_COLUMNS;
+    l->indent = l->is_below ? WORDS_INDENT : others;
+    l->widths[l->n - 1] = 0;
 }
 
 static int find_column(const struct table *t, const char *name, size_t n)
@@ -173,8 +228,12 @@ void table_print(struct table *t)
             l.widths[i] = w > l.widths[i] ? w : l.widths[i];
         }
     }
-    if (t->out->stdout_is_tty && t->out->format != FORMAT_WIDE)
-        fit_widths(l.widths, l.n, t->out->columns);
+    bool is_bounded = t->out->stdout_is_tty && t->out->format != FORMAT_WIDE;
+    bool has_words = t->is_wordy && l.n > 1 && l.columns[l.n - 1] == t->n_columns - 1;
+    if (is_bounded && is_aligned && has_words)
+        fit_words(t, &l);
+    if (is_bounded)
+        fit_widths(l.widths, l.n - (l.indent > 0), t->out->columns);
     for (size_t row = has_heads ? 0 : 1; row < t->n_cells / n; row++)
         print_row(t, row, &l);
     table_clear(t);

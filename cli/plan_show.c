@@ -108,6 +108,8 @@ static void print_operations(struct cli *cli, const json_t *plan)
     struct table t;
     json_t *op;
     size_t i;
+    if (json_array_size(list) == 0)
+        return;
     table_init(&t, &cli->out, (int)ARRAY_LEN(heads), heads);
     json_array_foreach((json_t *)(uintptr_t)list, i, op)
     {
@@ -124,13 +126,31 @@ static void print_operations(struct cli *cli, const json_t *plan)
         out_say(&cli->out, "and %lld operations more", (long long)more);
 }
 
+/* It would wait for somebody on its way, or not come to its end at all. */
+static bool stands_still(const json_t *plan)
+{
+    const json_t *f = json_object_get(plan, "forecast");
+    return *text_at(f, "outcome") && (strncmp(text_at(f, "outcome"), "step ", 5) == 0 ||
+                                      json_is_false(json_object_get(f, "complete")));
+}
+
+/* What matters more than its steps: it would not go through by itself. */
+static void print_trouble(struct cli *cli, const json_t *plan)
+{
+    const json_t *f = json_object_get(plan, "forecast");
+    if (stands_still(plan))
+        printf("%swill not go through as things are%s: %s\n", out_on(&cli->out, TONE_BAD),
+               out_off(&cli->out), out_clean(arena_strdup(&cli->arena, text_at(f, "outcome"))));
+}
+
 static void print_forecast(struct cli *cli, const json_t *plan)
 {
     const json_t *f = json_object_get(plan, "forecast");
     const json_t *back = json_object_get(plan, "rollback");
     if (!f)
         return;
-    printf("takes %s at %.3g requests/s; fewest nodes that serve: %lld of %lld (after %s)\n",
+    printf("%s %s at %.3g requests/s; fewest nodes that serve: %lld of %lld (after %s)\n",
+           stands_still(plan) ? "stands still at the latest after" : "takes",
            duration(cli, int_at(f, "takes_ms", 0)), real_at(f, "requests_per_second"),
            (long long)int_at(f, "low_point", 0), (long long)int_at(plan, "n_nodes", 0),
            duration(cli, int_at(f, "low_at_ms", 0)));
@@ -139,7 +159,7 @@ static void print_forecast(struct cli *cli, const json_t *plan)
            json_is_true(json_object_get(back, "needs_load")) ? "loads the old version again"
                                                              : "needs no load",
            (long long)int_at(back, "low_point", 0));
-    if (*text_at(f, "outcome"))
+    if (*text_at(f, "outcome") && !stands_still(plan))
         printf("ends: %s\n", out_clean(arena_strdup(&cli->arena, text_at(f, "outcome"))));
 }
 
@@ -166,6 +186,7 @@ static void print_holds(struct cli *cli, const json_t *plan)
 void plan_print(struct cli *cli, const json_t *plan)
 {
     print_head(cli, plan);
+    print_trouble(cli, plan);
     print_diff(cli, plan);
     print_steps(cli, plan);
     print_operations(cli, plan);

@@ -178,6 +178,11 @@ static int use_token(struct profile *p, const char *token, const char *origin, s
     return ERR_OK;
 }
 
+int profile_set_token(struct profile *p, char *typed, struct err *e)
+{
+    return use_token(p, trimmed(typed), "what was typed", e);
+}
+
 static int use_token_file(struct profile *p, const char *path, struct err *e)
 {
     char *text CLEANUP(mem_free_ptr) = NULL;

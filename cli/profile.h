@@ -36,6 +36,8 @@ struct profile_wish {
  * nor its keys, helper and protection. ERR_INVALID: unsafe or damaged file or token; ERR_LOCAL_IO.
  */
 MUST_USE int profile_load(struct profile *p, const struct profile_wish *wish, struct err *e);
+/* Takes the token that somebody has typed (changed). ERR_INVALID when it cannot be one. */
+MUST_USE int profile_set_token(struct profile *p, char *typed, struct err *e);
 /* The token if there is one, else what the helper prints. ERR_LOCAL_IO: the helper failed. */
 MUST_USE int profile_need_token(struct profile *p, const char *context, struct err *e);
 /* Writes the credential file of that name (0600, replaced atomically, synced). ERR_LOCAL_IO. */

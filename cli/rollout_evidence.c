@@ -168,5 +168,8 @@ void draw_gates(struct view *v)
 {
     size_t i;
     json_t *gate;
+    const char *base = text_at(json_object_get(v->r, "control"), "baseline");
+    if (*base)
+        buf_putf(v->out, "  baseline: %s\n", draw_clean(v, base));
     json_array_foreach(json_object_get(v->r, "gates"), i, gate) put_gate(v, gate);
 }

@@ -31,9 +31,9 @@ static bool is_plain(const json_t *node)
 
 static bool is_moving(const char *state)
 {
-    static const char *const moving[] = {"waiting",      "placing",   "switching",
-                                         "loading",      "observing", "golden",
-                                         "rolling-back", "draining",  "routing"};
+    static const char *const moving[] = {"waiting",   "placing",  "switching",    "loading",
+                                         "observing", "golden",   "rolling-back", "draining",
+                                         "routing",   "reloading"};
     for (size_t i = 0; i < ARRAY_LEN(moving); i++)
         if (strcmp(state, moving[i]) == 0)
             return true;

@@ -8,7 +8,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "listing.h"
 #include "rollout_parts.h"
+#include "when.h"
 
 #define SHOWN_CHANGES 6
 #define SHOWN_STEPS 12
@@ -53,20 +55,59 @@ static void put_clock(struct view *v, const char *words, const char *time)
     draw_put(v, TONE_STRONG, time);
 }
 
+/* "step ends in 9m 59s at the earliest, 19m 59s at the latest": a step that bakes. */
+static void put_bake_clock(struct view *v, const json_t *step)
+{
+    int64_t until = draw_time_at(v->r, "bake_until");
+    int64_t bake_ms = 0;
+    int64_t most_ms = 0;
+    json_t *gate;
+    size_t i;
+    bool is_proven = true;
+    json_array_foreach(json_object_get(v->r, "gates"), i, gate) is_proven =
+        is_proven && (strcmp(text_at(gate, "verdict"), "pass") == 0 ||
+                      json_is_true(json_object_get(gate, "report_only")));
+    if (!until || when_parse_duration(text_at(step, "max_bake"), &most_ms, NULL) != ERR_OK ||
+        when_parse_duration(text_at(step, "bake"), &bake_ms, NULL) != ERR_OK)
+        return;
+    int64_t soonest = until - most_ms + bake_ms - v->now_ms;
+    if (soonest > 0)
+        put_clock(v, "   step ends in", draw_span(v, soonest));
+    else
+        buf_puts(v->out, "   step ends with its evidence");
+    if (!is_proven && until - v->now_ms > (soonest > 0 ? soonest : 0)) {
+        put_clock(v, soonest > 0 ? " at the earliest," : ", in", draw_span(v, until - v->now_ms));
+        buf_puts(v->out, " at the latest");
+    }
+}
+
+/* Which time runs now: one of a step that bakes, or of one whose nodes change; none in a pause. */
+static void put_step_clock(struct view *v)
+{
+    const char *phase = text_at(v->r, "phase");
+    const char *step_phase = text_at(v->r, "step_phase");
+    const json_t *steps = json_object_get(v->r, "steps");
+    int64_t step = int_at(v->r, "step", 0);
+    int64_t deadline = draw_time_at(v->r, "deadline");
+    bool is_baking = strcmp(step_phase, "bake") == 0 || strcmp(step_phase, "gate") == 0;
+    if (strcmp(phase, "paused") == 0)
+        buf_puts(v->out, "   paused: the clocks of its step stand");
+    else if (strcmp(phase, "running") != 0 || step == 0)
+        return;
+    else if (is_baking)
+        put_bake_clock(v, json_array_get(steps, (size_t)step - 1));
+    else if (deadline)
+        put_clock(v, "   the next node has to be done in", draw_span(v, deadline - v->now_ms));
+}
+
 static void put_clocks(struct view *v)
 {
-    static const struct {
-        const char *key, *words;
-    } clocks[] = {{"bake_until", "   evidence awaited"}, {"deadline", "   step ends within"}};
     int64_t created = draw_time_at(v->r, "created");
     int64_t ended = draw_time_at(v->r, "ended");
     const char *eta = text_at(json_object_get(v->r, "way_back"), "eta");
     put_clock(v, ended ? "  took" : "  for", draw_span(v, (ended ? ended : v->now_ms) - created));
-    for (size_t i = 0; i < ARRAY_LEN(clocks) && !ended; i++) {
-        int64_t at = draw_time_at(v->r, clocks[i].key);
-        if (at)
-            put_clock(v, clocks[i].words, draw_span(v, at - v->now_ms));
-    }
+    if (!ended)
+        put_step_clock(v);
     if (*eta && !ended)
         put_clock(v, "   back in", draw_duration(v, eta));
     buf_puts(v->out, "\n");
@@ -149,6 +190,8 @@ static void put_bake(struct view *v, const json_t *step)
 static void put_extras(struct view *v, const json_t *step)
 {
     int64_t n = int_at(step, "approvals", 0);
+    if (json_is_true(json_object_get(step, "promoted")))
+        buf_puts(v->out, "  ended by hand");
     if (n > 0)
         buf_putf(v->out, "  %lld approval%s", (long long)n, n == 1 ? "" : "s");
     if (json_is_true(json_object_get(step, "mirrored")))
@@ -161,13 +204,17 @@ static void put_step(struct view *v, const json_t *step, size_t number, bool is_
     const char *verdict = text_at(step, "verdict");
     bool has_failed = strcmp(verdict, "fail") == 0;
     bool is_done = strcmp(phase, "done") == 0;
-    enum tone tone = has_failed ? TONE_BAD : is_done ? TONE_GOOD : TONE_STRONG;
+    bool is_proven = is_done && (!*verdict || strcmp(verdict, "pass") == 0);
+    enum tone tone = has_failed  ? TONE_BAD
+                     : is_proven ? TONE_GOOD
+                     : is_done   ? TONE_WARN
+                                 : TONE_STRONG;
     int64_t started = draw_time_at(step, "started");
     int64_t ended = draw_time_at(step, "ended");
     int64_t over = draw_time_at(v->r, "ended");
     int64_t now = over ? over : v->now_ms;
     buf_puts(v->out, "  ");
-    draw_put(v, tone, has_failed ? "✗" : is_done ? "✓" : is_current ? "▶" : "○");
+    draw_put(v, tone, has_failed ? "✗" : is_proven ? "✓" : is_done ? "–" : is_current ? "▶" : "○");
     int64_t n_nodes = int_at(step, "n_nodes", 0);
     buf_putf(v->out, " %2zu  %4lld node%s", number, (long long)n_nodes, n_nodes == 1 ? " " : "s");
     if (*text_at(step, "weight"))
@@ -271,7 +318,7 @@ static void put_about(struct view *v)
     buf_init(&line, LINE_MAX_BYTES);
     buf_putf(&line, "%s, %s; asked for %.19sZ by %s", text_at(v->r, "kind"),
              text_at(json_object_get(v->r, "strategy"), "strategy"), text_at(v->r, "created"),
-             text_at(v->r, "actor"));
+             list_actor(v->cli, v->r, "actor"));
     if (*reason)
         buf_putf(&line, ": \"%s\"", reason);
     if (place > 0)
@@ -296,8 +343,9 @@ static void put_changes(struct view *v, const json_t *changes)
         const char *time = text_at(c, "time");
         const char *reason = text_at(c, "reason");
         buf_putf(v->out, "  %.8s  %-7s %s%s%s\n", strlen(time) > 19 ? time + 11 : time,
-                 draw_clean(v, text_at(c, "actor")), draw_clean(v, text_at(c, "message")),
-                 *reason ? ": " : "", draw_clean(v, reason));
+                 draw_clean(v, *text_at(c, "actor_name") ? text_at(c, "actor_name")
+                                                         : text_at(c, "actor")),
+                 draw_clean(v, text_at(c, "message")), *reason ? ": " : "", draw_clean(v, reason));
     }
 }
 

@@ -51,6 +51,7 @@
 
 static const struct option reason_options[] = {REASON, END};
 static const struct option limit_options[] = {LIMIT, DRAW_AGAIN, END};
+static const struct option list_options[] = {AT, LIMIT, DRAW_AGAIN, END};
 static const struct option push_options[] = {
     {"alias", 'a', "NAME", "set this alias on the version (repeatable)"},
     {"metric", 'm', "NAME=VALUE", "a metric of this version (repeatable)"},
@@ -74,6 +75,7 @@ static const struct option history_options[] = {
 static const struct option status_options[] = {
     {"env", 'e', "ENV", "only this environment"}, AT, DRAW_AGAIN, END};
 static const struct option promote_options[] = {
+    {"env", 'e', "ENV", "the environment, instead of the second argument"},
     {"strategy", 's', "NAME", "canary, rolling or all-at-once instead of the policy's"},
     {"steps", 0, "LIST", "canary steps: nodes or percent with bake time, 1:30s,50%:1m,100%"},
     POLICY,
@@ -100,6 +102,8 @@ static const struct option rollback_options[] = {
 static const struct option rollout_list_options[] = {{"env", 'e', "ENV", "only this environment"},
                                                      {"model", 0, "MODEL", "only this model"},
                                                      {"active", 0, NULL, "only running ones"},
+                                                     {"phase", 0, "PHASE", "only in this phase"},
+                                                     AT,
                                                      LIMIT,
                                                      DRAW_AGAIN,
                                                      END};
@@ -129,6 +133,7 @@ static const struct option node_list_options[] = {
     {"state", 0, "STATE", "only nodes in this state"},
     {"label", 'l', "NAME=VALUE", "only nodes with this label"},
     {"search", 0, "TEXT", "only nodes whose name or address has this in it"},
+    AT,
     LIMIT,
     DRAW_AGAIN,
     END};
@@ -194,18 +199,18 @@ static const struct command daily[] = {
     {"verify", "[MODEL@REF] FOLDER", 1, 2, verify_options,
      "Check a pulled version offline; exit 7 on any change.", "mreg verify fraud@3 ./model",
      cmd_verify},
-    {"list", "[MODEL]", 0, 1, limit_options, "List models, or the versions of one.",
+    {"list", "[MODEL]", 0, 1, list_options, "List models, or the versions of one.",
      "mreg list fraud", cmd_list},
     {"show", "MODEL[@REF]", 1, 1, show_options, "Show a model or a version.",
      "mreg show fraud@champion", cmd_show},
     {"history", "[MODEL]", 0, 1, history_options, "Who did what and why, newest first.",
      "mreg history fraud --at 2026-05-03", cmd_history},
-    {"status", "", 0, 0, status_options, "What is live where, now or at a past time.",
+    {"status", "[ENV]", 0, 1, status_options, "What is live where, now or at a past time.",
      "mreg status --env production", cmd_status},
-    {"promote", "MODEL[@REF] ENV", 2, CLI_MAX_ARGS, promote_options,
+    {"promote", "MODEL[@REF] [ENV]", 1, CLI_MAX_ARGS, promote_options,
      "Take a version live in an environment by a rollout; several with --together --to ENV.",
      "mreg promote fraud@candidate production --watch", cmd_promote},
-    {"rollback", "MODEL", 1, 1, rollback_options, "Go back to the last good version.",
+    {"rollback", "MODEL [ENV]", 1, 2, rollback_options, "Go back to the last good version.",
      "mreg rollback fraud --env production", cmd_rollback},
     {NULL, NULL, 0, 0, NULL, NULL, NULL, NULL}};
 

@@ -22,7 +22,10 @@
     }
 
 static const struct option env_options[] = {
-    {"by", 0, "LABEL", "also count nodes by this label, as in zone"}, DRAW_AGAIN, END};
+    {"by", 0, "LABEL", "also count nodes by this label, as in zone"},
+    {"effective", 0, NULL, "the whole policy, with every default"},
+    DRAW_AGAIN,
+    END};
 static const struct option watch_options[] = {DRAW_AGAIN, END};
 static const struct option limit_options[] = {LIMIT, DRAW_AGAIN, END};
 static const struct option plain_limit_options[] = {LIMIT, END};
@@ -38,6 +41,7 @@ static const struct option vote_options[] = {
     {"step", 0, "N", "refuse if the rollout is at another step"}, REASON, END};
 /* The retry's --watch follows the rollout; with --timeout it is not drawn again and again. */
 static const struct option retry_options[] = {
+    {"dry-run", 'n', NULL, "show the plan, change nothing"},
     REASON,
     {"watch", 'w', NULL, "follow it until it ends"},
     {"timeout", 0, "DURATION", "stop following after this long (exit 11)"},

@@ -30,6 +30,7 @@ static const struct option freeze_options[] = {
     REASON,
     END};
 static const struct option simulate_options[] = {
+    {"env", 'e', "ENV", "the environment, instead of the second argument"},
     {"strategy", 's', "NAME", "another strategy than the policy's"},
     {"steps", 0, "LIST", "canary steps: nodes or percent with bake time, 1:30s,50%:1m,100%"},
     {"policy", 0, "FILE", "JSON file with policy members (- is standard input)"},
@@ -78,7 +79,7 @@ const struct command command_table_targets[] = {
     {"rollout override", "ID WHAT", 2, 2, reason_options,
      "Let a rollout pass over freeze, stop, budget or dependency (commas between).",
      "mreg rollout override r-57 freeze --reason \"fixes incident 12\"", cmd_rollout_override},
-    {"rollout simulate", "MODEL[@REF] ENV", 2, 2, simulate_options,
+    {"rollout simulate", "MODEL[@REF] [ENV]", 1, 2, simulate_options,
      "Show how a rollout would go: steps, operations, times, the way back.",
      "mreg rollout simulate fraud@candidate production", cmd_rollout_simulate},
     {"rollout halt", "ID", 1, 1, halt_options,

@@ -6,6 +6,8 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "roles.h"
+
 static const struct topic_row exit_codes[] = {
     {"0", "done; also when it was so already, and for a plan only"},
     {"1", "failed, and no other code says it better"},
@@ -116,6 +118,9 @@ static const struct topic_row plugins[] = {
     {NULL, NULL},
 };
 
+#define ROW(name, permissions, text) {name, text},
+static const struct topic_row role_rows[] = {ROLES(ROW){NULL, NULL}};
+
 const struct topic topics[] = {
     {"exit-codes", "Exit status", "An unknown code is to be taken as failure.", exit_codes},
     {"environment", "Environment",
@@ -127,6 +132,11 @@ const struct topic topics[] = {
      "An error begins with its code: \"error: not-found: ...\". \"mreg help errors CODE\" explains "
      "one.",
      errors},
+    {"roles", "Roles",
+     "Every token and every person has one role, and may see some models (all with \"*\"). \"mreg "
+     "whoami\" tells one's own; an admin gives others: \"mreg token create NAME --role ROLE\", "
+     "\"mreg user edit NAME --role ROLE\". From the least to the most:",
+     role_rows},
     {"output", "Output",
      "Results go to standard output, talk to standard error. -o FORMAT chooses another form, "
      "--columns A,B picks columns of a table or members of objects, --no-header leaves the heads "

@@ -71,12 +71,27 @@ static void print_change(struct cli *cli, const json_t *rollout, char last[256])
            out_clean(arena_strdup(&cli->arena, what)));
 }
 
+/* Where a rollout that was rolled back has led. */
+static const char *back_text(struct cli *cli, const json_t *rollout)
+{
+    long long from = (long long)int_at(rollout, "from", 0);
+    const char *model = text_at(rollout, "model");
+    const char *env = text_at(rollout, "environment");
+    return from ? cli_printf(cli, "version %lld of %s is live in %s", from, model, env)
+                : cli_printf(cli, "%s is not served in %s any more", model, env);
+}
+
 /* How a watch ends: --json gets the rollout as it was last seen. */
 static int leave(struct cli *cli, const json_t *rollout, int code)
 {
     const char *id = text_at(rollout, "id");
     if (cli->out.is_json && rollout)
         cli_json(cli, rollout);
+    if (code == EXIT_ROLLED_BACK && cli->goes_back &&
+        strcmp(text_at(rollout, "phase"), "rolled-back") == 0) {
+        out_say(&cli->out, "%s was aborted: %s", id, back_text(cli, rollout));
+        return EXIT_DONE;
+    }
     if (code == EXIT_ROLLED_BACK && !cli->out.is_json)
         fprintf(stderr, "%serror%s: %s ended %s: %s\n", out_err_on(&cli->out, TONE_BAD),
                 out_err_off(&cli->out), id, text_at(rollout, "phase"),

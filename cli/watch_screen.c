@@ -15,6 +15,7 @@
 #include "commands.h"
 #include "frame.h"
 #include "keyboard.h"
+#include "rollout_ask.h"
 #include "rollout_view.h"
 
 #define PICTURE_MAX_BYTES ((size_t)1 << 20)
@@ -28,6 +29,7 @@ struct screen {
     bool has_keys;
     char asked;     /* the key that waits for a y; 0: none */
     char said[240]; /* what came of the last key */
+    char question[480];
     struct buf picture, foot, frame;
 };
 
@@ -100,7 +102,7 @@ static bool is_offered(const struct action *a, const json_t *rollout)
     char phase[40];
     snprintf(phase, sizeof phase, " %.30s ", text_at(rollout, "phase"));
     return strstr(a->phases, phase) != NULL && (a->key != 'v' || waits_for_people(rollout)) &&
-           (a->key != 'n' || int_at(rollout, "step", 0) > 0);
+           (a->key != 'n' || (int_at(rollout, "step", 0) > 0 && ask_may_promote(rollout)));
 }
 
 static const struct action *action_of(int key)
@@ -118,7 +120,7 @@ static void put_foot(struct screen *s, const json_t *rollout, int64_t age_ms)
     if (s->said[0])
         buf_putf(out, "%s\n", s->said);
     if (s->asked)
-        buf_putf(out, "%s %s? y yes, any other key no\n", action_of(s->asked)->words, s->id);
+        buf_putf(out, "%s? y yes, any other key no\n", s->question);
     for (size_t i = 0; i < ARRAY_LEN(actions) && s->has_keys && !s->asked; i++)
         if (is_offered(&actions[i], rollout))
             buf_putf(out, "%c %s · ", actions[i].key, actions[i].words);
@@ -184,5 +186,10 @@ bool screen_wait(struct screen *s, const json_t *rollout, int64_t ms)
     const struct action *a = action_of(key);
     s->said[0] = '\0';
     s->asked = a && is_offered(a, rollout) ? a->key : 0;
+    if (s->asked == 'n')
+        snprintf(s->question, sizeof s->question, "%s",
+                 ask_promote_text(s->cli, rollout, false, true));
+    else if (s->asked)
+        snprintf(s->question, sizeof s->question, "%s %s", a->words, s->id);
     return key != 'q';
 }

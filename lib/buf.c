@@ -67,7 +67,11 @@ void buf_puts(struct buf *b, const char *s)
 
 void buf_putc(struct buf *b, char c)
 {
-    buf_put(b, &c, 1);
+    char *room = buf_room(b, 1);
+    if (!room)
+        return;
+    *room = c;
+    buf_grown(b, 1);
 }
 
 void buf_putf(struct buf *b, const char *fmt, ...)
@@ -76,11 +80,15 @@ void buf_putf(struct buf *b, const char *fmt, ...)
     va_list again;
     va_start(ap, fmt);
     va_copy(again, ap);
-    int n = vsnprintf(NULL, 0, fmt, ap);
+    char text[128]; /* most are short */
+    int n = vsnprintf(text, sizeof text, fmt, ap);
     va_end(ap);
     char *room = n < 0 ? NULL : buf_room(b, (size_t)n);
     if (room) {
-        vsnprintf(room, (size_t)n + 1, fmt, again);
+        if ((size_t)n < sizeof text)
+            memcpy(room, text, (size_t)n);
+        else
+            vsnprintf(room, (size_t)n + 1, fmt, again);
         buf_grown(b, (size_t)n);
     }
     va_end(again);

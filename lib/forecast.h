@@ -11,6 +11,7 @@
 struct forecast_node {
     int64_t node_id;
     const char *name, *order_key, *wave; /* labels may be NULL */
+    const char *family, *labels;         /* as in struct view_node */
     bool is_reachable, is_cordoned, has_route;
     int64_t version;   /* served now; 0: none */
     int64_t milli_rps; /* requests per 1000 s today */

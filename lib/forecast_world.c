@@ -204,6 +204,8 @@ static void show_node(struct dream *d, int i)
                                      .is_cordoned = from->is_cordoned,
                                      .order_key = from->order_key,
                                      .wave = from->wave,
+                                     .family = from->family,
+                                     .labels = from->labels,
                                      .has_route = d->in->has_router && from->has_route,
                                      .routed_bp = d->in->has_router ? n->routed_bp : -1,
                                      .is_mirrored = n->is_mirrored,

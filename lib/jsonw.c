@@ -137,8 +137,16 @@ void jsonw_strf(struct jsonw *w, const char *key, const char *fmt, ...)
 
 void jsonw_int(struct jsonw *w, const char *key, int64_t v)
 {
+    char digits[24];
+    size_t at = sizeof digits;
+    uint64_t left = v < 0 ? 0 - (uint64_t)v : (uint64_t)v;
     begin_value(w, key);
-    buf_putf(w->out, "%" PRId64, v);
+    do
+        digits[--at] = (char)('0' + left % 10);
+    while ((left /= 10) != 0);
+    if (v < 0)
+        digits[--at] = '-';
+    buf_put(w->out, digits + at, sizeof digits - at);
 }
 
 /* Six places after the point for what is counted or timed; six digits for the very small and the

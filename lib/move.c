@@ -107,7 +107,8 @@ static void succeed_phase(struct move *m, const struct move_in *in, struct move_
         break;
     case MOVE_LOAD:
         m->loaded_ms = in->op->ended_ms;
-        move_enter(m, MOVE_OBSERVE, in->now_ms);
+        move_enter(m, m->reloads ? MOVE_LOAD : MOVE_OBSERVE, in->now_ms);
+        m->reloads = false;
         break;
     case MOVE_GOLDEN:
         m->golden++;
@@ -122,10 +123,11 @@ static void succeed_phase(struct move *m, const struct move_in *in, struct move_
 /* The server said, or seems to say, that what the operation needs is not there. */
 static void fail_missing(struct move *m, const struct move_in *in)
 {
-    if (m->phase == MOVE_LOAD && m->number == 0) {
+    if (m->phase == MOVE_LOAD && (m->number == 0 || m->reloads)) {
         /* Nothing of it was loaded: that was wanted. */
         m->loaded_ms = in->op->ended_ms;
-        move_enter(m, MOVE_OBSERVE, in->now_ms);
+        move_enter(m, m->reloads ? MOVE_LOAD : MOVE_OBSERVE, in->now_ms);
+        m->reloads = false;
         return;
     }
     retry_later(m, in);
@@ -164,7 +166,7 @@ static void doubt_phase(struct move *m, const struct move_in *in)
 {
     note(m, in->op);
     m->was_switched = m->was_switched || m->phase == MOVE_SWITCH;
-    if (m->phase == MOVE_LOAD) {
+    if (m->phase == MOVE_LOAD && !m->reloads) { /* to unload once more is harmless */
         m->loaded_ms = in->op->ended_ms;
         move_enter(m, MOVE_OBSERVE, in->now_ms);
         return;
@@ -311,7 +313,7 @@ static void load(struct move *m, const struct move_in *in, struct move_out *out)
     if (move_needs_unroute(m, in))
         move_enter(m, MOVE_UNROUTE, in->now_ms);
     else
-        issue(m, in, out, m->number == 0 ? OP_UNLOAD : OP_LOAD);
+        issue(m, in, out, m->number == 0 || m->reloads ? OP_UNLOAD : OP_LOAD);
 }
 
 /* One phase; true when the move entered another phase, which has to be looked at too. */

@@ -100,6 +100,7 @@ struct move {
     bool is_drained;   /* no request is in flight there any more */
     bool is_leaving;   /* out of traffic, but nothing was changed: it can still go back */
     bool was_switched; /* its files are, or may be, switched already */
+    bool reloads;      /* what is loaded is unloaded first: a load alone may change nothing */
     bool is_issued;    /* an operation of this phase was issued: op_view tells its outcome */
     bool wants_golden; /* the version has to prove itself */
     int attempt;       /* of the last operation; never falls, also over several moves */

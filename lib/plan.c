@@ -222,6 +222,7 @@ void plan_rollout(const struct view *v, struct arena *a, struct plan *out)
     if (rollout_phase_is_terminal(v->status->phase))
         return;
     planner_absorb(&p);
+    planner_watch_control(&p);
     decide(&p);
     if (!rollout_phase_is_terminal(p.s->phase))
         carry_on(&p);

@@ -7,6 +7,7 @@
 #define MREG_PLAN_H
 
 #include "rollout.h"
+#include "shown.h"
 
 struct view_node {
     int64_t node_id;
@@ -22,11 +23,15 @@ struct view_node {
     bool is_lacking;            /* another target is not served here as it should be */
     bool is_cordoned;           /* nothing forward begins here */
     bool wants_none;            /* cordoned, and outside of rollouts its models are unloaded */
-    bool has_drifted;           /* files of today's version on it are not what was placed */
+    bool has_drifted;           /* files of today's version on it are not what was placed; with
+                                   nothing live: files of ours lie there */
+    struct shown_files shown;   /* what mreg itself switched its folder to last */
     bool has_restarted;         /* its process is not the one in which the version was loaded */
     int64_t restarted_ms;       /* another process was noticed there last; 0: never */
     const char *order_key;      /* value of the policy's order_by label; "" or NULL: none */
     const char *wave;           /* value of the policy's wave_by label; "" or NULL: none */
+    const char *family;         /* kind of its server; NULL: not known */
+    const char *labels;         /* JSON object; NULL: none */
     bool is_drained;            /* somebody wants no traffic there */
     bool has_route;             /* the target's router knows it */
     int routed_bp;              /* observed share of the target's traffic; -1: not known */

@@ -158,7 +158,11 @@ void planner_begin_halt(struct planner *p, const char *cause, bool is_replaced)
 void planner_halt(struct planner *p)
 {
     int n_new = 0;
-    if (planner_is_at_work(p))
+    int unfinished = planner_unfinished_control(p);
+    /* It was taken away for the rollout's sake only: it must not be left without its version. */
+    if (unfinished >= 0)
+        planner_drive_node(p, unfinished);
+    if (planner_is_at_work(p) || planner_unfinished_control(p) >= 0)
         return;
     if (planner_is_waiting(p)) {
         planner_end(p, p->s->is_replaced ? ROLLOUT_SUPERSEDED : ROLLOUT_CANCELLED, p->s->cause);

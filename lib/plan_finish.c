@@ -21,7 +21,8 @@ static enum node_state moving_state(const struct rollout_node *n)
     return by_phase[n->move.phase];
 }
 
-static enum node_state shown_state(const struct rollout_node *n, const struct view_node *vn)
+static enum node_state shown_state(const struct rollout_node *n, const struct view_node *vn,
+                                   bool is_reloading)
 {
     bool is_moving = n->move.phase != MOVE_NONE && n->move.phase != MOVE_CLEAN;
     if (n->is_left_out)
@@ -36,6 +37,8 @@ static enum node_state shown_state(const struct rollout_node *n, const struct vi
         return moving_state(n);
     if (n->is_done)
         return NODE_SERVING;
+    if (is_reloading)
+        return NODE_RELOADING;
     return is_moving ? NODE_ROLLING_BACK : NODE_OLD;
 }
 
@@ -58,7 +61,9 @@ static bool is_same_more(const struct rollout_status *x, const struct rollout_st
            x->repair_ms == y->repair_ms && x->fault == y->fault &&
            x->n_version_failures == y->n_version_failures &&
            x->n_infra_failures == y->n_infra_failures && x->weight_bp == y->weight_bp &&
-           x->router_attempt == y->router_attempt && x->n_approvals == y->n_approvals;
+           x->router_attempt == y->router_attempt && x->control == y->control &&
+           x->control_id == y->control_id && x->control_until_ms == y->control_until_ms &&
+           x->n_approvals == y->n_approvals;
 }
 
 /* Items are only ever written when they change, so that comparing bytes is enough: padding was
@@ -126,7 +131,8 @@ void planner_finish(struct planner *p)
     const struct rollout_status *before = p->v->status;
     for (int i = 0; i < p->s->n_nodes; i++) {
         struct rollout_node *n = &p->s->nodes[i];
-        enum node_state state = shown_state(n, p->seen[i]);
+        bool is_reloading = p->s->control == CONTROL_RELOADING && planner_is_control(p, n);
+        enum node_state state = shown_state(n, p->seen[i], is_reloading);
         assert(node_state_may(n->state, state));
         n->state = state;
     }

@@ -30,6 +30,8 @@ void planner_begin(struct planner *p, const struct view *v, struct arena *a, str
 void planner_absorb(struct planner *p);
 /* Steps the move of every node and collects actions. */
 void planner_drive(struct planner *p);
+/* Steps the move of node i. */
+void planner_drive_node(struct planner *p, int i);
 /* Begins the move of node i back to the old version, unless one runs or an operation is open. */
 void planner_return(struct planner *p, struct rollout_node *n, int i);
 /* Begins the removal of what a replaced rollout brought there; false if there is nothing (more). */
@@ -68,6 +70,8 @@ void planner_check(const struct planner *p);
 /* --- plan_repair.c --- */
 /* Notes that node i serves something else than `want`; true once two looks agree. */
 bool planner_is_odd(struct planner *p, int i, int64_t want);
+/* True if the node does not answer and mreg itself left other files there. */
+bool planner_has_dead_files(const struct planner *p, const struct view_node *vn, int64_t want);
 /* A repair outside of rollouts failed: let go of the node and try again after a while. */
 void planner_end_repair(struct planner *p, struct rollout_node *n);
 /* Nodes of the environment that the status does not know yet are added, in order. */
@@ -151,6 +155,23 @@ void planner_run_step(struct planner *p);
 /* Brings the old version back to nodes that the step does not reach yet; what a replaced rollout
  * left serves on there, and goes straight to the new one. */
 void planner_repair_rest(struct planner *p);
+
+/* --- plan_control.c --- */
+/* Chooses the control of the first step and begins its move, if one is wanted and there is none. */
+void planner_begin_control(struct planner *p, bool is_applied);
+/* Notes what ends its use, and lets go of what was not begun there. */
+void planner_watch_control(struct planner *p);
+bool planner_is_control(const struct planner *p, const struct rollout_node *n);
+/* True for a control that must not be disturbed yet: nodes with the new version go first. */
+bool planner_holds_control(const struct planner *p, const struct rollout_node *n);
+/* The move of n ended, or failed: if n is the control, it is warm, or given up. */
+void planner_end_control(struct planner *p, const struct rollout_node *n, bool is_done);
+/* True while the step, otherwise applied, waits for it; not for ever. */
+bool planner_waits_for_control(struct planner *p, bool is_waived);
+/* True for a control that was given up and is repaired: a step may take it as it is. */
+bool planner_is_mended(const struct planner *p, const struct rollout_node *n);
+/* Index of a control that serves nothing in the middle of being loaded again; -1: none. */
+int planner_unfinished_control(const struct planner *p);
 
 /* --- plan_gate.c --- */
 /* Judges the gates over the nodes that have the new version; the worst verdict. */

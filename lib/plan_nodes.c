@@ -18,6 +18,8 @@ bool planner_may_disturb(const struct planner *p, int i)
         return false;
     if (is_forward && (p->has_bad_news || p->s->phase != ROLLOUT_RUNNING))
         return false;
+    if (planner_holds_control(p, n))
+        return false;
     /* Somebody decided that it serves no more; a rollout ends what repairs began of that. */
     bool is_emptied = p->v->rollout == NULL || (n->step == 0 && n->move.number == 0);
     if (vn->wants_none && is_emptied && !n->is_returning)
@@ -29,7 +31,7 @@ bool planner_may_disturb(const struct planner *p, int i)
     if (n->is_returning) /* also with the server down: its files are put right */
         return fits_back || policy->strategy == STRATEGY_ALL_AT_ONCE || !vn->is_reachable;
     if (!vn->is_reachable)
-        return false;
+        return planner_has_dead_files(p, vn, p->v->live);
     /* Nodes that are down must not keep the others from going back. */
     if (is_forward && fits_back && planner_is_way_back(p))
         return true;
@@ -128,7 +130,7 @@ static void begin_again(struct planner *p, struct rollout_node *n)
     m->n_rounds = rounds;
     m->not_before_ms = p->v->now_ms + move_backoff_ms(rounds, n->node_id);
     memcpy(m->text, text, sizeof text);
-    if (planner_is_rolling_back(p) || n->step > 0)
+    if ((planner_is_rolling_back(p) || n->step > 0) && !planner_is_mended(p, n))
         p->s->n_rollback_failures++;
 }
 
@@ -181,11 +183,13 @@ static void end_move(struct planner *p, int i, enum move_outcome outcome)
         n->base = is_base ? 0 : n->base;
         move_end(&n->move);
         n->odd_since_ms = 0;
+        planner_end_control(p, n, true);
     } else if (is_forward && !planner_is_way_back(p)) {
         fail_forward(p, n, i);
     } else if (p->v->rollout == NULL) {
         planner_end_repair(p, n);
     } else {
+        planner_end_control(p, n, false);
         begin_again(p, n);
     }
 }
@@ -225,7 +229,7 @@ static void refill(struct planner *p, struct rollout_node *n, const struct view_
     move_begin(&n->move, p->v->rollout->from, false, p->v->now_ms);
 }
 
-static void drive_node(struct planner *p, int i)
+void planner_drive_node(struct planner *p, int i)
 {
     struct rollout_node *n = &p->s->nodes[i];
     const struct view_node *vn = p->seen[i];
@@ -287,7 +291,7 @@ static void drive_backwards(struct planner *p)
     for (int order = s->n_chosen; order > 0; order--) {
         int i = by_order[order] - 1;
         if (i >= 0 && s->nodes[i].move.phase != MOVE_NONE)
-            drive_node(p, i);
+            planner_drive_node(p, i);
     }
 }
 
@@ -299,6 +303,6 @@ void planner_drive(struct planner *p)
     for (int i = 0; i < p->s->n_nodes; i++) {
         const struct rollout_node *n = &p->s->nodes[i];
         if (n->move.phase != MOVE_NONE && !(goes_back && n->order > 0))
-            drive_node(p, i);
+            planner_drive_node(p, i);
     }
 }

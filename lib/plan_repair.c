@@ -14,6 +14,14 @@ static int64_t wanted(const struct planner *p, int i)
     return p->seen[i]->wants_none ? 0 : p->v->live;
 }
 
+/* A server that ends because of what mreg left in its folder never answers again: the files are
+ * put right without it. A rollout has its own ways for nodes that are gone. */
+bool planner_has_dead_files(const struct planner *p, const struct view_node *vn, int64_t want)
+{
+    return p->v->rollout == NULL && !vn->is_reachable && vn->reachable_since_ms != 0 &&
+           vn->owner_epoch == 0 && shown_differs(&vn->shown, want);
+}
+
 bool planner_is_odd(struct planner *p, int i, int64_t want)
 {
     struct rollout_node *n = &p->s->nodes[i];
@@ -23,12 +31,17 @@ bool planner_is_odd(struct planner *p, int i, int64_t want)
     bool is_news = o->observed_ms != 0 && o->observed_ms > vn->op.ended_ms &&
                    o->observed_ms > n->move.loaded_ms;
     bool is_fresh = o->observed_ms + 3 * p->v->observe_every_ms >= p->v->now_ms;
-    if (!vn->is_reachable || !is_news || !is_fresh)
+    if (!vn->is_reachable)
+        return planner_has_dead_files(p, vn, want);
+    if (!is_news || !is_fresh)
         return false;
+    /* It may serve from memory what its folder does not hold any more. */
+    bool has_wrong_files =
+        shown_differs(&vn->shown, want) || (vn->has_drifted && want == p->v->live);
     /* What mreg did not bring is not mreg's to remove. */
-    bool is_ours = want != 0 || observation_has(o, p->v->last_to) ||
+    bool is_ours = want != 0 || has_wrong_files || observation_has(o, p->v->last_to) ||
                    (p->v->live != 0 && observation_has(o, p->v->live));
-    bool is_right = observation_fits(o, want) && (want == 0 || !vn->has_drifted);
+    bool is_right = observation_fits(o, want) && !has_wrong_files;
     if (is_right || !is_ours) {
         n->odd_since_ms = 0;
         n->move.n_rounds = 0;
@@ -71,6 +84,20 @@ void planner_add_nodes(struct planner *p)
     p->s->n_nodes = v->n_nodes;
 }
 
+/* Nobody is there, and its files are right, or cannot be put right soon: others wait for their
+ * turn. */
+static bool is_lost(struct planner *p, int i)
+{
+    const struct move *m = &p->s->nodes[i].move;
+    const struct view_node *vn = p->seen[i];
+    int64_t late_ms = m->since_ms + p->v->policy->node_deadline_ms;
+    if (vn->is_reachable || m->phase == MOVE_NONE)
+        return false;
+    planner_wake(p, late_ms);
+    return m->n_failures > 0 || p->v->now_ms >= late_ms ||
+           !planner_has_dead_files(p, vn, m->number);
+}
+
 /* A repair whose aim is gone, or whose node is, ends; what was begun there is looked at again. So
  * does one from before a rollout, which took over from it. */
 static void drop_stale(struct planner *p)
@@ -78,11 +105,13 @@ static void drop_stale(struct planner *p)
     bool is_old = p->v->status->updated_ms < p->v->last_ended_ms;
     for (int i = 0; i < p->s->n_nodes; i++) {
         struct rollout_node *n = &p->s->nodes[i];
-        bool is_stale = is_old || n->move.number != wanted(p, i) || !p->seen[i]->is_reachable;
-        if (n->move.phase != MOVE_NONE && is_stale && p->seen[i]->op.state != OP_OPEN) {
-            move_end(&n->move);
-            n->odd_since_ms = 0;
-        }
+        bool is_stale = is_old || n->move.number != wanted(p, i) || is_lost(p, i);
+        if (n->move.phase == MOVE_NONE || !is_stale || p->seen[i]->op.state == OP_OPEN)
+            continue;
+        move_end(&n->move);
+        n->odd_since_ms = 0;
+        if (planner_has_dead_files(p, p->seen[i], wanted(p, i)))
+            planner_end_repair(p, n);
     }
 }
 
@@ -118,6 +147,11 @@ static bool is_candidate(struct planner *p, int i)
     return (!vn->is_cordoned || vn->wants_none) && planner_may_disturb(p, i);
 }
 
+static bool is_empty(const struct view_node *vn)
+{
+    return vn->is_reachable && vn->seen.n_ready == 0;
+}
+
 /* The node that is repaired next: one that serves nothing before one that serves something else;
  * -1: none. */
 static int choose_next(struct planner *p)
@@ -126,8 +160,7 @@ static int choose_next(struct planner *p)
     for (int i = 0; i < p->s->n_nodes; i++) {
         if (!is_candidate(p, i))
             continue;
-        bool is_empty = p->seen[i]->seen.n_ready == 0;
-        if (next < 0 || (is_empty && p->seen[next]->seen.n_ready > 0))
+        if (next < 0 || (is_empty(p->seen[i]) && !is_empty(p->seen[next])))
             next = i;
     }
     return next;

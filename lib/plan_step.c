@@ -112,11 +112,14 @@ static void choose_nodes(struct planner *p)
         int i = order[k];
         const struct rollout_node *n = &p->s->nodes[i];
         const struct view_node *vn = p->seen[i];
-        bool is_free = n->step == 0 && n->move.phase == MOVE_NONE && vn->is_reachable &&
-                       !planner_is_barred(p, vn) && vn->op.state != OP_OPEN && is_in_reach(p, n);
-        if (!is_free)
+        bool is_mended = planner_is_mended(p, n);
+        bool is_free = n->step == 0 && (n->move.phase == MOVE_NONE || is_mended) &&
+                       vn->is_reachable && !planner_is_barred(p, vn) && is_in_reach(p, n);
+        bool is_open = vn->op.state == OP_OPEN;
+        if (!is_free || (is_open && !is_mended))
             continue;
-        choose(p, i);
+        if (!is_open) /* else its place is kept until the operation of the repair has ended */
+            choose(p, i);
         n_missing--;
     }
     planner_count(p, &c);
@@ -183,6 +186,9 @@ static void apply(struct planner *p)
 {
     choose_nodes(p);
     planner_repair_rest(p);
+    planner_begin_control(p, is_applied(p));
+    if (is_applied(p) && planner_waits_for_control(p, is_waived(p)))
+        return;
     if (is_applied(p) && planner_traffic_fits(p)) {
         enter(p, STEP_SETTLE);
         return;

@@ -31,6 +31,12 @@ static void say(char *out, const char *text)
     snprintf(out, ROLLOUT_TEXT_BYTES, "%s", text);
 }
 
+/* As commands want it. */
+static const char *env_name(const struct planner *p)
+{
+    return p->v->rollout->environment != NULL ? p->v->rollout->environment : "ENV";
+}
+
 /* --- nodes --- */
 
 /* The first node that is at work, with what it does. */
@@ -96,16 +102,22 @@ static bool explain_missing_node(struct planner *p)
     if (gone >= 0 && p->seen[gone]->owner_epoch != 0)
         say(p->s->unblock, arena_printf(p->a,
                                         "node %.100s is owned by another registry, epoch %" PRId64
-                                        ": stop that one and restart this one, or delete the node",
-                                        p->s->nodes[gone].name, p->seen[gone]->owner_epoch));
+                                        ": stop that one and restart this one, or mreg node remove "
+                                        "%.150s %.100s",
+                                        p->s->nodes[gone].name, p->seen[gone]->owner_epoch,
+                                        env_name(p), p->s->nodes[gone].name));
     else if (gone >= 0)
         say(p->s->unblock,
-            arena_printf(p->a, "node %.100s cannot be reached%s: bring it back, or delete it",
+            arena_printf(p->a,
+                         "node %.100s cannot be reached%s: bring it back, or mreg node remove "
+                         "%.150s %.100s",
                          p->s->nodes[gone].name,
-                         at_time(p, "since", p->seen[gone]->reachable_since_ms)));
+                         at_time(p, "since", p->seen[gone]->reachable_since_ms), env_name(p),
+                         p->s->nodes[gone].name));
     else if (cordoned >= 0 && !planner_is_rolling_back(p))
-        say(p->s->unblock, arena_printf(p->a, "node %.100s is cordoned: mreg node uncordon %.100s",
-                                        p->s->nodes[cordoned].name, p->s->nodes[cordoned].name));
+        say(p->s->unblock,
+            arena_printf(p->a, "node %.100s is cordoned: mreg node uncordon %.150s %.100s",
+                         p->s->nodes[cordoned].name, env_name(p), p->s->nodes[cordoned].name));
     return gone >= 0 || (cordoned >= 0 && !planner_is_rolling_back(p));
 }
 
@@ -115,6 +127,10 @@ static bool explain_missing_node(struct planner *p)
 static const char *work_text(struct planner *p)
 {
     const char *node = node_text(p);
+    char baseline[ROLLOUT_BASELINE_BYTES];
+    if (p->s->control == CONTROL_RELOADING && p->s->control_until_ms != 0)
+        return arena_printf(p->a, "; waits for its %.100s%.120s", rollout_baseline(p->s, baseline),
+                            node);
     if (node[0] == '\0' && !planner_traffic_fits(p))
         return "; the router has yet to do what is wanted";
     return node;
@@ -159,6 +175,17 @@ static const char *open_gate(struct planner *p)
     return "";
 }
 
+/* What ending the step now would do without. */
+static const char *passed_text(struct planner *p)
+{
+    int n = 0;
+    for (int i = 0; i < p->s->n_gates; i++)
+        n += !p->s->gates[i].is_report_only && p->s->gates[i].verdict != VERDICT_PASS;
+    if (n == 0)
+        return "";
+    return arena_printf(p->a, " and passes %d gate%s without evidence", n, n == 1 ? "" : "s");
+}
+
 static const char *time_left(struct planner *p, int64_t left_ms)
 {
     char text[WHEN_TEXT_BYTES];
@@ -178,11 +205,14 @@ static void explain_bake(struct planner *p)
                                           at_time(p, "and waits at most until", s->bake_until_ms));
     const char *evidence =
         missing > 0 ? arena_printf(p->a, ", needs %" PRId64 " more requests", missing) : "";
+    char baseline[ROLLOUT_BASELINE_BYTES];
+    const char *base = rollout_baseline(s, baseline);
     say(s->waiting,
-        arena_printf(p->a, "step %d/%d: baking %d of %d nodes; %s%s%s", s->step, s->n_steps,
-                     count_done(p), s->n_nodes, time, evidence, left > 0 ? "" : open_gate(p)));
-    say(s->unblock,
-        arena_printf(p->a, "mreg rollout promote %s ends this step now", p->v->rollout->id));
+        arena_printf(p->a, "step %d/%d: baking %d of %d nodes; %s%s%s%s%s", s->step, s->n_steps,
+                     count_done(p), s->n_nodes, time, evidence, left > 0 ? "" : open_gate(p),
+                     base[0] != '\0' ? "; compared with " : "", base));
+    say(s->unblock, arena_printf(p->a, "mreg rollout promote %s ends this step now%s",
+                                 p->v->rollout->id, passed_text(p)));
 }
 
 static void explain_running(struct planner *p)
@@ -240,7 +270,7 @@ static const char *const unblocks[PAUSE_REASON_COUNT + 1] = {
                              "them: mreg rollout override %s budget --reason WHY",
     [PAUSE_DEPENDENCY] = "it goes on when the other one is live; an approver passes over it: mreg "
                          "rollout override %s dependency --reason WHY",
-    [PAUSE_APPROVAL] = "somebody other than the asker: mreg rollout approve %s",
+    [PAUSE_APPROVAL] = "an approver other than the asker: mreg rollout approve %s",
     [PAUSE_REASON_COUNT] = "it begins by itself after the others; mreg rollout abort %s takes it "
                            "out",
 };
@@ -285,7 +315,9 @@ static void explain_pause(struct planner *p)
         arena_printf(p->a, "paused%s (%s): %.200s%s%s", at_time(p, "since", pause->since_ms),
                      pause_reason_name(pause->reason), pause->text,
                      at_time(p, "until", pause->until_ms), more));
-    say(p->s->unblock, unblock_of(p, pause->reason));
+    say(p->s->unblock,
+        arena_printf(p->a, "%s%s", unblock_of(p, pause->reason),
+                     pause_is_lifted(pause->reason) ? " (the role deployer may)" : ""));
     if (pause->reason == PAUSE_UNREACHABLE)
         explain_missing_node(p);
 }

@@ -112,6 +112,7 @@ void policy_for_rollback(struct policy *p)
     p->bake_ms = p->max_bake_ms = p->wave_bake_ms = 0;
     p->min_healthy_ms = 0;
     p->n_holdback = 0;
+    p->reloads_control = false;
     p->n_approvals = 0;
     /* A node that is gone must not hold the way back: it comes later, by the repairs. */
     p->n_unreachable_max = POLICY_MAX_UNREACHABLE;

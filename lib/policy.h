@@ -101,10 +101,11 @@ struct policy {
     int64_t max_bake_ms;  /* 0: three times the bake */
     enum policy_choice on_insufficient, on_no_data, on_error;
     enum policy_residency residency;
-    int64_t drain_ms;    /* longest wait for requests in flight */
-    int64_t preview_ms;  /* blue-green: bake without traffic */
-    int64_t teardown_ms; /* blue-green: how long the old half is kept as it is */
-    int n_approvals;     /* people who have to agree before anything is touched */
+    int64_t drain_ms;     /* longest wait for requests in flight */
+    int64_t preview_ms;   /* blue-green: bake without traffic */
+    int64_t teardown_ms;  /* blue-green: how long the old half is kept as it is */
+    bool reloads_control; /* canary: a node with the old version is loaded again, to compare with */
+    int n_approvals;      /* people who have to agree before anything is touched */
     enum policy_queue queue;
     int64_t n_unreachable_max; /* nodes of a step that may be left out as unreachable */
     int64_t lost_after_ms;     /* how long a node is unreachable before it is left out */
@@ -153,6 +154,9 @@ MUST_USE int policy_parse(const json_t *j, const char *at, struct policy *out, s
 MUST_USE int policy_read(const char *text, struct policy *out, struct err *e);
 /* The whole policy as JSON; caller owns one reference. policy_parse gives the same policy back. */
 json_t *policy_json(const struct policy *p);
+/* As above with every default spelt out, also where it is 0 or false, for people to read. What has
+ * no value (a label, an address, a budget, max_bake) stays out. Caller owns one reference. */
+json_t *policy_effective(const struct policy *p);
 /* What a rollout of kind "rollback" uses of a policy: rolling without bake, health only. */
 void policy_for_rollback(struct policy *p);
 

@@ -69,6 +69,10 @@ static const struct param policy_params[] = {
     TIME("bake", bake_ms, 0, 7 * DAY_MS),
     TIME("node_deadline", node_deadline_ms, 1000, DAY_MS),
     TIME("step_deadline", step_deadline_ms, 1000, 14 * DAY_MS),
+    {.key = "reload_control",
+     .type = PARAM_BOOL,
+     .at = IN_POLICY(reloads_control),
+     .is_quiet = true},
     {.key = "auto_rollback", .type = PARAM_BOOL, .at = IN_POLICY(rolls_back)},
 };
 static const struct param budget_params[] = {
@@ -290,5 +294,31 @@ json_t *policy_json(const struct policy *p)
         params_write(requires, requires_params, ARRAY_LEN(requires_params), p, p);
         json_object_set_new(j, "requires", requires);
     }
+    return j;
+}
+
+/* What a quiet member means while it is not written; NULL: nothing that could be written. */
+static json_t *quiet_default(const struct param *p)
+{
+    if (!p->is_quiet || strcmp(p->key, "max_bake") == 0)
+        return NULL;
+    if (p->type == PARAM_BOOL)
+        return json_false();
+    return p->type == PARAM_DURATION ? json_string("0") : json_integer(0);
+}
+
+json_t *policy_effective(const struct policy *p)
+{
+    json_t *j = policy_json(p);
+    json_t *unavailable = json_object_get(j, "max_unavailable");
+    for (size_t i = 0; i < ARRAY_LEN(policy_params); i++) {
+        json_t *value = NULL;
+        if (json_object_get(j, policy_params[i].key) == NULL)
+            value = quiet_default(&policy_params[i]);
+        if (value != NULL)
+            json_object_set_new(j, policy_params[i].key, value);
+    }
+    if (json_object_get(j, "rollback_max_unavailable") == NULL && unavailable != NULL)
+        json_object_set(j, "rollback_max_unavailable", unavailable);
     return j;
 }

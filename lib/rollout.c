@@ -14,11 +14,14 @@ const char *const rollout_phase_names[ROLLOUT_PHASE_COUNT] = {
 const char *const step_phase_names[STEP_PHASE_COUNT] = {"pending", "apply", "settle",
                                                         "bake",    "gate",  "done"};
 const char *const node_state_names[NODE_STATE_COUNT] = {
-    "old",      "waiting", "placing",  "switching", "loading", "observing",   "golden",
-    "draining", "routing", "left-out", "serving",   "failed",  "unreachable", "rolling-back"};
+    "old",       "waiting", "placing",     "switching",    "loading",
+    "observing", "golden",  "draining",    "routing",      "left-out",
+    "serving",   "failed",  "unreachable", "rolling-back", "reloading"};
 const char *const pause_reason_names[PAUSE_REASON_COUNT] = {
     "user",          "gate",   "inconclusive", "no-data",        "unreachable", "deadline",
     "metrics-error", "freeze", "stop",         "failure-budget", "dependency",  "approval"};
+const char *const rollout_control_names[CONTROL_COUNT] = {"none", "reloading", "warm", "lost",
+                                                          "over"};
 const char *const rollout_fault_names[ROLLOUT_FAULT_COUNT] = {"none", "version", "infrastructure",
                                                               "user"};
 static const char *const verb_names[] = {"pause",  "resume",    "promote", "promote-full",
@@ -58,7 +61,7 @@ static const unsigned step_moves[STEP_PHASE_COUNT] = {
      BIT(NODE_LEFT_OUT))
 static const unsigned node_moves[NODE_STATE_COUNT] = {
     [NODE_OLD] = BIT(NODE_WAITING) | NODE_MOVING | BIT(NODE_ROLLING_BACK) | BIT(NODE_UNREACHABLE) |
-                 BIT(NODE_LEFT_OUT),
+                 BIT(NODE_LEFT_OUT) | BIT(NODE_RELOADING),
     [NODE_WAITING] = BIT(NODE_OLD) | NODE_MOVING | NODE_ENDS,
     [NODE_PLACING] = BIT(NODE_OLD) | BIT(NODE_WAITING) | NODE_MOVING | NODE_ENDS,
     [NODE_SWITCHING] = NODE_MOVING | NODE_ENDS | BIT(NODE_WAITING),
@@ -73,8 +76,11 @@ static const unsigned node_moves[NODE_STATE_COUNT] = {
     [NODE_FAILED] = NODE_MOVING | BIT(NODE_WAITING) | BIT(NODE_OLD) | BIT(NODE_ROLLING_BACK) |
                     BIT(NODE_UNREACHABLE),
     [NODE_UNREACHABLE] = ~0U,
-    [NODE_ROLLING_BACK] =
-        BIT(NODE_OLD) | BIT(NODE_FAILED) | BIT(NODE_WAITING) | BIT(NODE_UNREACHABLE),
+    /* A control that was given up is repaired, and may get the new version instead. */
+    [NODE_ROLLING_BACK] = BIT(NODE_OLD) | BIT(NODE_FAILED) | BIT(NODE_WAITING) |
+                          BIT(NODE_UNREACHABLE) | BIT(NODE_PLACING),
+    [NODE_RELOADING] =
+        BIT(NODE_OLD) | BIT(NODE_ROLLING_BACK) | BIT(NODE_PLACING) | BIT(NODE_UNREACHABLE),
 };
 
 const char *rollout_phase_name(enum rollout_phase p)
@@ -95,6 +101,11 @@ const char *node_state_name(enum node_state s)
 const char *pause_reason_name(enum pause_reason r)
 {
     return pause_reason_names[r];
+}
+
+const char *rollout_control_name(enum rollout_control c)
+{
+    return rollout_control_names[c];
 }
 
 const char *rollout_fault_name(enum rollout_fault f)
@@ -186,6 +197,16 @@ static bool is_held_from_outside(const struct rollout_status *s)
     return s->n_pauses > 0;
 }
 
+/* Ending the last step while nobody serves the new version would only fail the rollout. */
+static bool ends_nothing(const struct rollout_status *s, enum command_verb verb)
+{
+    bool is_end = verb == COMMAND_PROMOTE || verb == COMMAND_PROMOTE_FULL;
+    bool is_last = s->step > 0 && s->step == s->n_steps && s->n_nodes > 0;
+    for (int i = 0; is_last && i < s->n_nodes; i++)
+        is_last = !s->nodes[i].is_done;
+    return is_end && is_last && s->phase != ROLLOUT_FINALIZING;
+}
+
 int rollout_command_check(const struct rollout_status *s, enum command_verb verb,
                           int64_t expected_step, struct err *e)
 {
@@ -201,6 +222,11 @@ int rollout_command_check(const struct rollout_status *s, enum command_verb verb
     if (s->is_halting)
         return err_set(e, ERR_CONFLICT, "the rollout is being %s: %s",
                        s->is_replaced ? "replaced" : "halted", s->cause);
+    if (ends_nothing(s, verb))
+        return err_set(e, ERR_CONFLICT,
+                       "no node serves the new version yet, and step %d is the last one: to end it "
+                       "now would take the rollout back",
+                       s->step);
     if (verb == COMMAND_RESUME && is_held_from_outside(s))
         return err_set(e, ERR_CONFLICT, "a resume does not end this: %s; %s", s->waiting,
                        s->unblock);

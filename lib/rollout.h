@@ -56,6 +56,7 @@ enum node_state {
     NODE_FAILED,
     NODE_UNREACHABLE,
     NODE_ROLLING_BACK,
+    NODE_RELOADING, /* the control: it gets the old version again */
     NODE_STATE_COUNT
 };
 enum pause_reason {
@@ -165,6 +166,17 @@ struct rollout_pause {
     const char *actor; /* PAUSE_USER: who; in arena, may be NULL */
     int64_t until_ms;  /* 0: not known */
 };
+/* One node of those with the old version is loaded with it again while the first step's nodes get
+ * the new one, so that those that are compared are equally warm. */
+enum rollout_control {
+    CONTROL_NONE,
+    CONTROL_RELOADING,
+    CONTROL_WARM, /* the gates that compare use it instead of all nodes with the old version */
+    CONTROL_LOST, /* given up: they use all of them */
+    CONTROL_OVER, /* as above: it got the new version as well */
+    CONTROL_COUNT
+};
+const char *rollout_control_name(enum rollout_control c);
 struct rollout_step {
     int n_nodes;         /* cumulative */
     int64_t bake_ms;     /* at least */
@@ -229,6 +241,11 @@ struct rollout_status {
     enum rollout_fault fault;
     int weight_bp; /* now wanted for the nodes with the new version together; -1: as it comes */
     int router_attempt; /* of the last OP_WEIGHTS */
+    enum rollout_control control;
+    int64_t control_id;       /* node; 0: none was chosen */
+    int64_t control_ms;       /* since when its state is what it is */
+    int64_t control_until_ms; /* the step waits for it until then; 0: it does not yet */
+    char control_text[ROLLOUT_TEXT_BYTES]; /* why it is not used any more; "" */
     struct rollout_way_back way_back;
     struct rollout_approval *approvals; /* in arena */
     int n_approvals;
@@ -261,6 +278,10 @@ void rollout_status_copy(const struct rollout_status *s, struct arena *a,
 MUST_USE int rollout_command_check(const struct rollout_status *s, enum command_verb verb,
                                    int64_t expected_step, struct err *e);
 
+#define ROLLOUT_BASELINE_BYTES (ROLLOUT_TEXT_BYTES + 64)
+/* What the gates that compare use as their base, in words: "control n2", or "all nodes with the old
+ * version (...)" when the control was given up; "" if none was asked for. Returns out. */
+const char *rollout_baseline(const struct rollout_status *s, char out[ROLLOUT_BASELINE_BYTES]);
 /* Writes the members of the API's rollout that come from the status into an open object: phase,
  * step, n_steps, step_phase, revision, updated, waiting, unblock, pauses, outcome, steps, gates,
  * nodes, deadline (docs/api.md "Rollout"). r gives the versions of the nodes' "wanted". */

@@ -11,6 +11,7 @@
 extern const char *const rollout_phase_names[ROLLOUT_PHASE_COUNT];
 extern const char *const step_phase_names[STEP_PHASE_COUNT];
 extern const char *const node_state_names[NODE_STATE_COUNT];
+extern const char *const rollout_control_names[CONTROL_COUNT];
 extern const char *const rollout_fault_names[ROLLOUT_FAULT_COUNT];
 extern const char *const pause_reason_names[PAUSE_REASON_COUNT];
 extern const char *const verdict_names[VERDICT_COUNT];

@@ -61,6 +61,8 @@ static void show_steps(const struct rollout_status *s, struct jsonw *w)
         jsonw_str(w, "phase", step_phase_name(step->phase));
         jsonw_time(w, "started", step->started_ms);
         jsonw_time(w, "ended", step->ended_ms);
+        if (step->is_promoted)
+            jsonw_bool(w, "promoted", true);
         if (step->verdict != VERDICT_NONE)
             jsonw_str(w, "verdict", verdict_name(step->verdict));
         jsonw_end(w);
@@ -172,6 +174,43 @@ static void show_approvals(const struct rollout_status *s, struct jsonw *w)
     jsonw_end(w);
 }
 
+static const char *control_name(const struct rollout_status *s)
+{
+    for (int i = 0; i < s->n_nodes; i++) {
+        if (s->control_id != 0 && s->nodes[i].node_id == s->control_id)
+            return s->nodes[i].name;
+    }
+    return NULL;
+}
+
+const char *rollout_baseline(const struct rollout_status *s, char out[ROLLOUT_BASELINE_BYTES])
+{
+    const char *name = control_name(s);
+    name = name != NULL ? name : "";
+    out[0] = '\0';
+    if (s->control == CONTROL_RELOADING)
+        snprintf(out, ROLLOUT_BASELINE_BYTES, "control %s, which is loaded again", name);
+    else if (s->control == CONTROL_WARM)
+        snprintf(out, ROLLOUT_BASELINE_BYTES, "control %s", name);
+    else if (s->control != CONTROL_NONE)
+        snprintf(out, ROLLOUT_BASELINE_BYTES, "all nodes with the old version (%s)",
+                 s->control_text);
+    return out;
+}
+
+static void show_control(const struct rollout_status *s, struct jsonw *w)
+{
+    char text[ROLLOUT_BASELINE_BYTES];
+    if (s->control == CONTROL_NONE)
+        return;
+    jsonw_object(w, "control");
+    jsonw_str(w, "node", control_name(s));
+    jsonw_str(w, "state", rollout_control_name(s->control));
+    jsonw_time(w, "since", s->control_ms);
+    jsonw_str(w, "baseline", rollout_baseline(s, text));
+    jsonw_end(w);
+}
+
 static void show_fault(const struct rollout_status *s, struct jsonw *w)
 {
     if (s->fault != ROLLOUT_FAULT_NONE)
@@ -207,6 +246,7 @@ void rollout_status_api(const struct rollout_record *r, const struct rollout_sta
     show_steps(s, w);
     show_gates(s, w);
     show_nodes(r, s, w);
+    show_control(s, w);
     show_fault(s, w);
     show_approvals(s, w);
     show_way_back(s, w);
@@ -293,6 +333,8 @@ static json_t *document_failures(const struct rollout_status *s)
 
 static void document_status(json_t *j, const struct rollout_status *s)
 {
+    char baseline[ROLLOUT_BASELINE_BYTES];
+    set_text(j, "baseline", rollout_baseline(s, baseline));
     set_text(j, "phase", rollout_phase_name(s->phase));
     set_int(j, "step", s->step);
     set_int(j, "n_steps", s->n_steps);

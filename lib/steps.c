@@ -11,6 +11,31 @@
 #define MIN_PATIENCE_MS 60000
 #define BAKE_GROWTH 3 /* how much longer than it must, a bake may wait for evidence */
 
+static int64_t n_first(const struct policy *p, int n_nodes)
+{
+    const struct policy_step *s = &p->steps[0];
+    return s->n_nodes > 0 ? s->n_nodes : ((int64_t)n_nodes * s->percent + 99) / 100;
+}
+
+static const char *refuse_control(const struct policy *p, int n_nodes)
+{
+    bool compares = false;
+    for (int i = 0; i < p->n_gates; i++)
+        compares =
+            compares || p->gates[i].kind == GATE_ERROR_RATIO || p->gates[i].kind == GATE_SLOW_RATIO;
+    if (p->strategy != STRATEGY_CANARY)
+        return "reload_control is for the strategy canary: the others have no step that compares "
+               "a few nodes with the rest";
+    if (!compares)
+        return "reload_control needs a gate that compares: error-ratio or slow-ratio";
+    if (p->steps[0].bake_ms == 0)
+        return "reload_control needs a bake in the first step: nothing is compared without";
+    if (n_first(p, n_nodes) >= n_nodes && (p->n_holdback == 0 || n_nodes < 2))
+        return "reload_control needs a node that keeps the old version in the first step, and "
+               "there is none";
+    return NULL;
+}
+
 const char *steps_refuse(const struct policy *p, int n_nodes, bool has_router, bool can_mirror)
 {
     bool has_weights = false;
@@ -26,6 +51,8 @@ const char *steps_refuse(const struct policy *p, int n_nodes, bool has_router, b
         return "shadow needs a router that can mirror requests";
     if (has_weights && !has_router)
         return "steps by weight need a router for the target: mreg router add";
+    if (p->reloads_control)
+        return refuse_control(p, n_nodes);
     return NULL;
 }
 

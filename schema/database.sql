@@ -315,6 +315,8 @@ CREATE TABLE rollouts (
     ended_ts INTEGER
 , overrides TEXT, is_hotfix INTEGER NOT NULL DEFAULT 0, set_id TEXT, fault TEXT, in_flight TEXT) STRICT;
 
+CREATE INDEX rollouts_by_actor ON rollouts (actor, submitted_seq);
+
 CREATE INDEX rollouts_by_end ON rollouts (phase, ended_ts);
 
 CREATE INDEX rollouts_by_seq ON rollouts (submitted_seq);
@@ -324,6 +326,8 @@ CREATE INDEX rollouts_by_set ON rollouts (set_id) WHERE set_id IS NOT NULL;
 CREATE INDEX rollouts_by_target ON rollouts (target_id, submitted_seq);
 
 CREATE UNIQUE INDEX rollouts_one_active ON rollouts (target_id) WHERE is_active = 1;
+
+CREATE INDEX rollouts_open ON rollouts (submitted_seq) WHERE ended_ts IS NULL;
 
 CREATE TABLE router_health (
     router_id INTEGER PRIMARY KEY,

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api_actor.h"
 #include "api_history.h"
 #include "app.h"
 #include "db_changes.h"
@@ -77,12 +78,12 @@ static bool is_wanted(const struct walk *w, const struct change_row *row)
 
 /* ---- writing a page ---- */
 
-static void write_change(struct jsonw *w, const struct change_row *row)
+static void write_change(const struct walk *walk, struct jsonw *w, const struct change_row *row)
 {
     jsonw_object(w, NULL);
     jsonw_int(w, "seq", row->seq);
     jsonw_time(w, "time", row->ts);
-    jsonw_str(w, "actor", row->actor);
+    actor_write(w, "actor", row->actor, walk->db, walk->rq->arena);
     jsonw_str(w, "kind", row->kind);
     jsonw_str(w, "object", row->object);
     jsonw_str(w, "reason", row->reason);
@@ -99,7 +100,9 @@ static int write_rows(struct walk *w, struct jsonw *out, bool *more, struct err 
     int64_t n_examined = 0;
     for (;;) {
         struct seq_list list = {.arena = w->rq->arena};
-        int rc = w->chunk(w, w->limit - n_written + 1, &list, e);
+        int64_t n_wanted = w->limit - n_written + 1;
+        /* Larger and larger ones: when few of the rows are wanted, each chunk costs the same. */
+        int rc = w->chunk(w, n_wanted > n_examined ? n_wanted : n_examined, &list, e);
         *more = false;
         if (rc || !list.n)
             return rc;
@@ -114,7 +117,7 @@ static int write_rows(struct walk *w, struct jsonw *out, bool *more, struct err 
             n_examined++;
             if (!is_wanted(w, &row))
                 continue;
-            write_change(out, &row);
+            write_change(w, out, &row);
             n_written++;
         }
     }

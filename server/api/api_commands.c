@@ -5,10 +5,12 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "api_actor.h"
 #include "api_rollouts.h"
 #include "when.h"
 
 #define MAX_EXTEND_MS (INT64_C(14) * 86400000)
+#define MAX_APPROVALS 500
 
 /* --- commands --------------------------------------------------------------------------------- */
 
@@ -176,7 +178,7 @@ int api_rollout_override(struct request *rq, struct reply *rp, struct err *e)
 
 /* --- approvals -------------------------------------------------------------------------------- */
 
-static void write_approval(struct jsonw *w, const struct rollout_look *r,
+static void write_approval(const struct look *l, struct jsonw *w, const struct rollout_look *r,
                            const struct approval_need *need, bool may)
 {
     jsonw_object(w, NULL);
@@ -186,7 +188,7 @@ static void write_approval(struct jsonw *w, const struct rollout_look *r,
     if (r->record.from != 0)
         jsonw_int(w, "from", r->record.from);
     jsonw_int(w, "to", r->record.to);
-    jsonw_str(w, "actor", r->record.actor);
+    actor_write(w, "actor", r->record.actor, l->scope.db, l->scope.arena);
     if (r->record.reason != NULL)
         jsonw_str(w, "reason", r->record.reason);
     jsonw_time(w, "created", r->record.created_ms);
@@ -200,21 +202,43 @@ static void write_approval(struct jsonw *w, const struct rollout_look *r,
     jsonw_end(w);
 }
 
-static int write_waiting(struct request *rq, struct look *l, struct jsonw *w, const char *id,
-                         struct err *e)
+/* Writes it if it waits and the caller may see it. *n: how many were written. */
+static int write_waiting(struct request *rq, struct look *l, struct jsonw *w,
+                         const struct rollout_id *item, size_t *n, struct err *e)
 {
     struct approval_need need;
     struct rollout_look r;
     enum approval_may may = APPROVAL_OK;
-    int rc = rollout_look_load(rq, l, id, &r, e);
+    int rc;
 
+    if (!registry_may_see(l->scope.globs, item->model))
+        return ERR_OK;
+    rc = rollout_look_load(rq, l, item->id, &r, e);
     if (rc == ERR_OK)
         rc = fleet_approval_need(l->scope.db, &r.record, r.status, rq->arena, &need, e);
     if (rc != ERR_OK || need.n_needed <= need.n_given)
         return rc;
     rc = fleet_approval_may(l->scope.db, &r.record, &need, rq->caller.actor, rq->arena, &may, e);
     if (rc == ERR_OK)
-        write_approval(w, &r, &need, rq->caller.may[PERM_APPROVE] && may == APPROVAL_OK);
+        write_approval(l, w, &r, &need, rq->caller.may[PERM_APPROVE] && may == APPROVAL_OK);
+    *n += rc == ERR_OK;
+    return rc;
+}
+
+/* Newest first, through all that have not ended: what the caller may see can be anywhere. */
+static int write_all_waiting(struct request *rq, struct look *l, struct jsonw *w,
+                             struct rollout_query *query, struct err *e)
+{
+    struct rollout_id *items = NULL;
+    size_t n = 0, n_written = 0;
+    int rc;
+
+    do {
+        rc = db_rollout_page(l->scope.db, query, rq->arena, &items, &n, e);
+        for (size_t i = 0; rc == ERR_OK && i < n && n_written < MAX_APPROVALS; i++)
+            rc = write_waiting(rq, l, w, &items[i], &n_written, e);
+        query->below = n > 0 ? items[n - 1].seq : 0;
+    } while (rc == ERR_OK && (int64_t)n == query->limit && n_written < MAX_APPROVALS);
     return rc;
 }
 
@@ -222,25 +246,19 @@ int api_approval_list(struct request *rq, struct reply *rp, struct err *e)
 {
     struct look l CLEANUP(look_end) = {0};
     struct rollout_query query = {.is_open = true, .below = INT64_MAX, .limit = 500};
-    struct rollout_id *items = NULL;
     struct jsonw w;
-    size_t n = 0;
     int rc = request_query(rq, "env", &query.env, e);
 
     if (rc == ERR_OK)
         rc = request_query(rq, "model", &query.model, e);
     if (rc == ERR_OK)
         rc = look_begin(rq, &l, e);
-    if (rc == ERR_OK)
-        rc = db_rollout_page(l.scope.db, &query, rq->arena, &items, &n, e);
     if (rc != ERR_OK)
         return rc;
     reply_json(rp, &w);
     jsonw_object(&w, NULL);
     jsonw_array(&w, "items");
-    for (size_t i = 0; rc == ERR_OK && i < n; i++)
-        if (registry_may_see(l.scope.globs, items[i].model))
-            rc = write_waiting(rq, &l, &w, items[i].id, e);
+    rc = write_all_waiting(rq, &l, &w, &query, e);
     jsonw_end(&w);
     jsonw_end(&w);
     return rc == ERR_OK ? reply_etag(rq, rp, e) : rc;

@@ -75,6 +75,7 @@ struct stream {
     int64_t identified_ms; /* monotonic */
     uint64_t beat;         /* of the pulse, the last one seen */
     bool has_beaten;       /* somebody has changed something, rights perhaps */
+    bool is_behind;        /* there are more rows already */
 };
 
 /* The next part of the stream, for the caller as it is now. An error ends the stream. */
@@ -83,6 +84,7 @@ static int look(struct request *rq, struct stream *s, struct buf *out, struct er
     struct seq_list list = {.arena = rq->arena};
     int64_t now_ms = clock_monotonic_ms();
     int rc = find_rows(rq, s->seq, &list, e);
+    s->is_behind = list.n == BATCH;
     if (!rc && (list.n || s->has_beaten || now_ms - s->identified_ms >= COMMENT_MS)) {
         rc = identify_again(rq, e);
         s->identified_ms = now_ms;
@@ -149,7 +151,8 @@ static void write_events(struct request *rq, const struct sink *sink)
         if (sink->is_left(sink->self) || look(rq, &s, &out, &e) || !say(&s, &out, sink))
             return;
         arena_clear(rq->arena);
-        wait_for_news(rq, &s);
+        if (!s.is_behind)
+            wait_for_news(rq, &s);
     }
 }
 

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "api.h"
+#include "api_then.h"
 #include "controller.h"
 
 #define MAX_POSITION 1000000
@@ -47,22 +48,40 @@ int read_observation(const char *text, int64_t *versions, int max)
     return n;
 }
 
+int write_effective(struct request *rq, struct jsonw *w, const char *policy, struct err *e)
+{
+    struct policy *p = arena_alloc(rq->arena, sizeof(*p));
+    json_t *whole CLEANUP(json_decref_ptr) = NULL;
+    char *text CLEANUP(mem_free_ptr) = NULL;
+    int rc = policy_read(policy, p, e);
+
+    if (rc != ERR_OK)
+        return rc;
+    whole = policy_effective(p);
+    text = json_dumps(whole, JSON_COMPACT | JSON_SORT_KEYS);
+    if (text != NULL)
+        jsonw_raw(w, "effective_policy", text, strlen(text));
+    return ERR_OK;
+}
+
 /* --- environments ----------------------------------------------------------------------------- */
 
 static int write_env(struct request *rq, struct db *db, struct jsonw *w, const struct env_row *v,
                      struct err *e)
 {
-    int rc;
+    int64_t n_unreachable = 0;
+    int rc = db_env_unreachable(db, v->env_id, &n_unreachable, e);
 
+    if (rc != ERR_OK)
+        return rc;
     jsonw_object(w, NULL);
     jsonw_str(w, "name", v->name);
     jsonw_int(w, "position", v->position);
     jsonw_raw(w, "policy", v->policy, strlen(v->policy));
     jsonw_int(w, "n_nodes", v->n_nodes);
+    jsonw_int(w, "n_unreachable", n_unreachable);
     jsonw_time(w, "created", v->created_ms);
-    rc = write_holding(rq, db, w, v, e);
-    jsonw_end(w);
-    return rc;
+    return write_holding(rq, db, w, v, e); /* left open for more members */
 }
 
 static int reply_env(struct request *rq, struct reply *rp, const char *name, struct err *e)
@@ -78,6 +97,9 @@ static int reply_env(struct request *rq, struct reply *rp, const char *name, str
         return rc;
     reply_json(rp, &w);
     rc = write_env(rq, l.scope.db, &w, &v, e);
+    if (rc == ERR_OK)
+        rc = write_effective(rq, &w, v.policy, e);
+    jsonw_end(&w);
     return rc == ERR_OK ? reply_etag(rq, rp, e) : rc;
 }
 
@@ -87,8 +109,10 @@ static int list_envs(struct request *rq, struct reply *rp, struct err *e)
     struct env_row *rows = NULL;
     struct jsonw w;
     size_t n = 0;
-    int rc = look_begin(rq, &l, e);
+    int rc = look_begin_at(rq, &l, e);
 
+    if (rc == ERR_OK && look_is_past(&l))
+        return then_envs(rq, rp, &l, e);
     if (rc == ERR_OK)
         rc = db_env_list(l.scope.db, rq->arena, &rows, &n, e);
     if (rc != ERR_OK)
@@ -96,8 +120,10 @@ static int list_envs(struct request *rq, struct reply *rp, struct err *e)
     reply_json(rp, &w);
     jsonw_object(&w, NULL);
     jsonw_array(&w, "items");
-    for (size_t i = 0; rc == ERR_OK && i < n; i++)
+    for (size_t i = 0; rc == ERR_OK && i < n; i++) {
         rc = write_env(rq, l.scope.db, &w, &rows[i], e);
+        jsonw_end(&w);
+    }
     jsonw_end(&w);
     jsonw_end(&w);
     return rc == ERR_OK ? reply_etag(rq, rp, e) : rc;
@@ -105,7 +131,12 @@ static int list_envs(struct request *rq, struct reply *rp, struct err *e)
 
 static int get_env(struct request *rq, struct reply *rp, struct err *e)
 {
-    return reply_env(rq, rp, rq->params[0], e);
+    const char *at = NULL;
+    int rc = request_query(rq, "at", &at, e);
+
+    if (rc != ERR_OK)
+        return rc;
+    return at != NULL ? then_env(rq, rp, e) : reply_env(rq, rp, rq->params[0], e);
 }
 
 static int read_env_spec(struct request *rq, struct env_spec *spec, struct fleet_change *c,

@@ -28,7 +28,7 @@ const struct route api_history_routes[] = {
     {METHOD_GET, "/api/v1/events", PERM_READ, BODY_NONE, WORK_STREAM, 0, api_events,
      "the feed of changes as server-sent events"},
     {METHOD_GET, "/api/v1/search", PERM_READ, BODY_NONE, WORK_LIGHT, 0, api_search,
-     "find models, versions, aliases, nodes, environments and rollouts"},
+     "find models, versions, aliases, nodes, environments, rollouts, tokens and people"},
     {METHOD_GET, "/api/v1/history", PERM_READ, BODY_NONE, WORK_LIGHT, 0, api_history_page,
      "changes, newest first, of a model or an environment"},
     {METHOD_GET, "/api/v1/serving", PERM_READ, BODY_NONE, WORK_HEAVY, 0, api_serving,

@@ -17,7 +17,7 @@ static int list_models(struct request *rq, struct reply *rp, struct err *e)
     if (rc == ERR_OK)
         rc = request_query(rq, "q", &prefix, e);
     if (rc == ERR_OK)
-        rc = look_begin(rq, &l, e);
+        rc = look_begin_at(rq, &l, e);
     if (rc == ERR_OK)
         rc = registry_list_models(&l.scope, prefix ? prefix : "", after, limit, &page, e);
     if (rc != ERR_OK)

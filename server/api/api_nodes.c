@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "api.h"
+#include "api_then.h"
 
 #define TEXT_MAX_BYTES 4096
 
@@ -73,10 +74,12 @@ static int list_nodes(struct request *rq, struct reply *rp, struct err *e)
     size_t n = 0;
     int rc = read_pick(rq, &pick, e);
 
-    limit = pick.limit++;
-
+    pick.env = rq->params[0];
     if (rc == ERR_OK)
-        rc = look_begin(rq, &l, e);
+        rc = look_begin_at(rq, &l, e);
+    if (rc == ERR_OK && look_is_past(&l))
+        return then_nodes(rq, rp, &l, &pick, e);
+    limit = pick.limit++;
     if (rc == ERR_OK)
         rc = fleet_env_find(l.scope.db, rq->params[0], rq->arena, &env, e);
     if (rc == ERR_OK)
@@ -102,7 +105,12 @@ static int list_nodes(struct request *rq, struct reply *rp, struct err *e)
 
 static int get_node(struct request *rq, struct reply *rp, struct err *e)
 {
-    return reply_node(rq, rp, rq->params[1], e);
+    const char *at = NULL;
+    int rc = request_query(rq, "at", &at, e);
+
+    if (rc != ERR_OK)
+        return rc;
+    return at != NULL ? then_node(rq, rp, e) : reply_node(rq, rp, rq->params[1], e);
 }
 
 int read_node_spec(struct request *rq, struct node_spec *spec, struct fleet_change *c,

@@ -7,7 +7,9 @@
 #include <string.h>
 
 #include "api.h"
+#include "api_actor.h"
 #include "api_rollouts.h"
+#include "api_then.h"
 #include "fleet_queue.h"
 #include "fleet_set.h"
 
@@ -75,7 +77,7 @@ void rollout_look_write(const struct look *l, struct jsonw *w, const struct roll
     jsonw_int(w, "to", r->to);
     jsonw_str(w, "kind", r->kind);
     jsonw_int(w, "generation", r->generation);
-    jsonw_str(w, "actor", r->actor);
+    actor_write(w, "actor", r->actor, l->scope.db, l->scope.arena);
     if (r->reason != NULL)
         jsonw_str(w, "reason", r->reason);
     jsonw_time(w, "created", r->created_ms);
@@ -127,7 +129,12 @@ int reply_rollout(struct request *rq, struct reply *rp, const char *id, const ch
 
 static int get_rollout(struct request *rq, struct reply *rp, struct err *e)
 {
-    return reply_rollout(rq, rp, rq->params[0], NULL, e);
+    const char *at = NULL;
+    int rc = request_query(rq, "at", &at, e);
+
+    if (rc != ERR_OK)
+        return rc;
+    return at != NULL ? then_rollout(rq, rp, e) : reply_rollout(rq, rp, rq->params[0], NULL, e);
 }
 
 /* --- lists ------------------------------------------------------------------------------------ */
@@ -183,9 +190,11 @@ static int list_rollouts(struct request *rq, struct reply *rp, struct err *e)
     int64_t limit;
     int rc = read_query(rq, &query, e);
 
-    limit = query.limit++;
     if (rc == ERR_OK)
-        rc = look_begin(rq, &l, e);
+        rc = look_begin_at(rq, &l, e);
+    if (rc == ERR_OK && look_is_past(&l))
+        return then_rollouts(rq, rp, &l, &query, e);
+    limit = query.limit++;
     if (rc == ERR_OK)
         rc = db_rollout_page(l.scope.db, &query, rq->arena, &items, &n, e);
     if (rc != ERR_OK)

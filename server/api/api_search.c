@@ -8,6 +8,7 @@
 
 #include "api_history.h"
 #include "app.h"
+#include "db_account.h"
 #include "db_search.h"
 #include "json.h"
 #include "registry.h"
@@ -61,8 +62,9 @@ static int parse(struct request *rq, const char *text, struct search_query *q, s
     return 0;
 }
 
-static int search(struct db *db, const struct search_query *q, struct search_hits *out,
-                  struct err *e)
+/* sees_all: who sees some models only finds nobody's names. */
+static int search(struct db *db, const struct search_query *q, bool sees_all,
+                  struct search_hits *out, struct err *e)
 {
     bool is_about_rollouts = q->state || q->by;
     int rc = 0;
@@ -76,6 +78,8 @@ static int search(struct db *db, const struct search_query *q, struct search_hit
         rc = db_search_environments(db, q, out, e);
     if (!rc && (q->word || q->env) && !is_about_rollouts)
         rc = db_search_nodes(db, q, out, e);
+    if (!rc && sees_all && q->word && !is_about_rollouts && !q->env)
+        rc = db_search_actors(db, q, out, e);
     bool names_rollout = q->word && strncmp(q->word, "r-", 2) == 0;
     if (!rc && (names_rollout || ((is_about_rollouts || q->env) && !q->word)))
         rc = db_search_rollouts(db, q, out, e);
@@ -111,6 +115,16 @@ static void write_hits(struct reply *rp, const struct search_hits *hits, int64_t
     jsonw_end(&w);
 }
 
+/* "by:dora" as "by:t-2"; an id stays as it is. */
+static int by_name(struct request *rq, struct db *db, struct search_query *q, struct err *e)
+{
+    const char *id = NULL;
+    int rc = db_actor_id(db, q->by, rq->arena, &id, e);
+    if (id)
+        q->by = id;
+    return rc;
+}
+
 int api_search(struct request *rq, struct reply *rp, struct err *e)
 {
     struct reader r CLEANUP(reader_end) = {0};
@@ -127,8 +141,10 @@ int api_search(struct request *rq, struct reply *rp, struct err *e)
         rc = parse(rq, text, &q, e);
     if (!rc)
         rc = reader_begin(rq->app->store, &r, e);
+    if (!rc && q.by)
+        rc = by_name(rq, r.db, &q, e);
     if (!rc)
-        rc = search(r.db, &q, &hits, e);
+        rc = search(r.db, &q, history_sees_all(rq), &hits, e);
     if (!rc)
         write_hits(rp, &hits, q.limit);
     return rc;

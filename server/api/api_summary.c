@@ -161,13 +161,18 @@ static void count_target(const struct target_row *t, const struct sight_tally *r
         add_share(out, 0, n_left);
 }
 
-static void write_target(struct jsonw *w, const struct target_row *t, const struct shares *s)
+static int write_target(struct request *rq, struct db *db, struct jsonw *w,
+                        const struct target_row *t, const struct shares *s, struct err *e)
 {
+    int rc = ERR_OK;
+
     jsonw_object(w, NULL);
     jsonw_str(w, "model", t->model);
     jsonw_str(w, "serve_as", t->serve_as);
-    if (t->live != 0)
+    if (t->live != 0) {
         jsonw_int(w, "live", t->live);
+        rc = target_write_live(rq, db, w, t, e);
+    }
     if (t->last_good != 0)
         jsonw_int(w, "last_good", t->last_good);
     if (t->rollout != NULL)
@@ -183,6 +188,7 @@ static void write_target(struct jsonw *w, const struct target_row *t, const stru
     jsonw_end(w);
     jsonw_int(w, "n_unreachable", s->n_unreachable);
     jsonw_end(w);
+    return rc;
 }
 
 static int write_targets(struct request *rq, struct look *l, struct jsonw *w,
@@ -199,14 +205,14 @@ static int write_targets(struct request *rq, struct look *l, struct jsonw *w,
     if (rc != ERR_OK)
         return rc;
     jsonw_array(w, "targets");
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; rc == ERR_OK && i < n; i++) {
         if (!registry_may_see(l->scope.globs, targets[i].model))
             continue;
         count_target(&targets[i], sights, n_sights, env->n_nodes, &shares);
-        write_target(w, &targets[i], &shares);
+        rc = write_target(rq, l->scope.db, w, &targets[i], &shares, e);
     }
     jsonw_end(w);
-    return ERR_OK;
+    return rc;
 }
 
 static int show_summary(struct request *rq, struct reply *rp, struct err *e)

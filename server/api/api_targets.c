@@ -4,10 +4,13 @@
  */
 #include <string.h>
 
+#include "api_actor.h"
 #include "api_fleet.h"
 #include "db_limits.h"
 #include "db_queue.h"
 #include "db_nodes.h"
+
+#define PAGE_BYTES 500000 /* a target has all its nodes: a page that long ends */
 
 /* A target with the status of its active rollout, if there is one. */
 struct target_look {
@@ -131,6 +134,31 @@ static int write_holds(struct request *rq, struct db *db, struct jsonw *w,
     return rc;
 }
 
+int target_write_live(struct request *rq, struct db *db, struct jsonw *w,
+                      const struct target_row *t, struct err *e)
+{
+    struct rollout_record r;
+    const char *id = NULL;
+    int64_t back = t->last_good;
+    int rc = db_target_brought(db, t->target_id, t->live, rq->arena, &id, e);
+
+    if (rc == ERR_OK && back == t->live)
+        rc = db_target_before(db, t->target_id, t->live, &back, e);
+    if (rc == ERR_OK && back != 0 && back != t->live)
+        jsonw_int(w, "back_to", back);
+    if (rc != ERR_OK || id == NULL)
+        return rc;
+    rc = db_rollout_get(db, id, rq->arena, &r, e);
+    if (rc != ERR_OK)
+        return rc;
+    jsonw_time(w, "live_since", r.ended_ms);
+    actor_write(w, "live_by", r.actor, db, rq->arena);
+    jsonw_str(w, "live_rollout", id);
+    if (r.reason != NULL && r.reason[0] != '\0')
+        jsonw_str(w, "live_reason", r.reason);
+    return ERR_OK;
+}
+
 static int write_target(struct request *rq, struct db *db, struct jsonw *w,
                         const struct target_row *t, struct err *e)
 {
@@ -146,11 +174,14 @@ static int write_target(struct request *rq, struct db *db, struct jsonw *w,
     jsonw_str(w, "environment", t->env);
     jsonw_str(w, "serve_as", t->serve_as);
     jsonw_raw(w, "policy", t->policy, strlen(t->policy));
-    if (text != NULL)
-        jsonw_raw(w, "effective_policy", text, strlen(text));
+    if ((rc = write_effective(rq, w, text, e)) != ERR_OK)
+        return rc;
     jsonw_int(w, "generation", t->generation);
-    if (t->live != 0)
+    if (t->live != 0) {
         jsonw_int(w, "live", t->live);
+        if ((rc = target_write_live(rq, db, w, t, e)) != ERR_OK)
+            return rc;
+    }
     if (t->last_good != 0)
         jsonw_int(w, "last_good", t->last_good);
     if (t->rollout != NULL)
@@ -171,7 +202,7 @@ int api_target_list(struct request *rq, struct reply *rp, struct err *e)
     const char *after = NULL;
     struct jsonw w;
     int64_t limit = 0;
-    size_t n = 0;
+    size_t n = 0, done;
     int rc = cursor_read(rq, &limit, &after, e);
 
     if (rc == ERR_OK)
@@ -185,13 +216,13 @@ int api_target_list(struct request *rq, struct reply *rp, struct err *e)
     reply_json(rp, &w);
     jsonw_object(&w, NULL);
     jsonw_array(&w, "items");
-    for (size_t i = 0; i < n && (int64_t)i < limit; i++)
-        if (registry_may_see(l.scope.globs, rows[i].model) &&
-            (rc = write_target(rq, l.scope.db, &w, &rows[i], e)) != ERR_OK)
+    for (done = 0; done < n && (int64_t)done < limit && rp->body.len < PAGE_BYTES; done++)
+        if (registry_may_see(l.scope.globs, rows[done].model) &&
+            (rc = write_target(rq, l.scope.db, &w, &rows[done], e)) != ERR_OK)
             return rc;
     jsonw_end(&w);
-    if ((int64_t)n > limit)
-        cursor_write(rq, &w, rows[limit - 1].model);
+    if (done < n)
+        cursor_write(rq, &w, rows[done - 1].model);
     jsonw_end(&w);
     return reply_etag(rq, rp, e);
 }

@@ -21,7 +21,7 @@ int api_version_list(struct request *rq, struct reply *rp, struct err *e)
     if (rc == ERR_OK && (strspn(key, "0123456789") != strlen(key) || strlen(key) > 15))
         return err_set(e, ERR_INVALID, "cursor is none of this server's");
     if (rc == ERR_OK)
-        rc = look_begin(rq, &l, e);
+        rc = look_begin_at(rq, &l, e);
     if (rc == ERR_OK)
         rc = registry_list_versions(&l.scope, rq->params[0], strtoll(key, NULL, 10), limit, &page,
                                     e);

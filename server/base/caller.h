@@ -6,19 +6,7 @@
 
 #include <stdbool.h>
 
-/* What a route demands. A role holds a set of these (table in auth.c). */
-enum permission {
-    PERM_NONE = 0, /* forbidden value: a route row without a permission is refused at start */
-    PERM_PUBLIC,   /* anybody */
-    PERM_READ,
-    PERM_PUSH,
-    PERM_DEPLOY,
-    PERM_ADMIN,
-    PERM_NODE,    /* register nodes */
-    PERM_APPROVE, /* agree to other people's rollouts, freeze, pass over what holds one */
-    PERM_AUDIT,   /* read who may do what */
-    PERM_COUNT
-};
+#include "roles.h"
 
 struct caller {
     char actor[32];   /* "t-12", or "" when nobody */

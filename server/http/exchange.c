@@ -162,6 +162,14 @@ static int refuse_caller(struct turn *t, int rc)
     return rc;
 }
 
+/* Says who may, and with what the caller came. */
+static int refuse_role(const struct caller *c, enum permission needed, struct err *e)
+{
+    char list[ROLE_LIST_BYTES];
+    return err_set(e, ERR_FORBIDDEN, "this needs the role %s; \"%s\" has the role %s",
+                   role_list(needed, list), c->name, c->role);
+}
+
 static int identify(struct turn *t, enum permission needed, bool wants_basic)
 {
     if (needed == PERM_PUBLIC)
@@ -173,8 +181,7 @@ static int identify(struct turn *t, enum permission needed, bool wants_basic)
     if (rc == ERR_UNAUTHENTICATED || rc == ERR_THROTTLED)
         return refuse_caller(t, rc);
     if (!rc && !t->rq.caller.may[needed])
-        rc = err_set(&t->err, ERR_FORBIDDEN, "this call needs the role %s; \"%s\" is a %s",
-                     permission_name(needed), t->rq.caller.name, t->rq.caller.role);
+        rc = refuse_role(&t->rq.caller, needed, &t->err);
     if (rc)
         refuse(t, 0);
     return rc;

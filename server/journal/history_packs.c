@@ -17,7 +17,8 @@
 #include "history_repo_inner.h"
 
 #define MAX_SMALL_PACKS 50
-#define SMALL_OBJECTS 30000u /* a pack with more is never merged again */
+#define SMALL_OBJECTS 30000u  /* a pack with more is never merged again */
+#define MERGED_OBJECTS 60000u /* at a time: some seconds, in which nothing is published */
 #define KEEP_MERGED_MS ((int64_t)10 * 60 * 1000)
 #define NAME_BYTES 45 /* "pack-" + 40 */
 #define FANOUT_END (8 + 256 * 4)
@@ -138,14 +139,11 @@ int repo_check_packs(struct history_repo *r, struct err *e)
 
 /* ---- merging ---- */
 
-/* How many of the packs (ascending by size) to merge: as long as a pack has less than twice what
- * the smaller ones have together, so that each object is rewritten a logarithmic number of times.
- */
-static size_t choose(const struct pack_file *packs, size_t n_small)
+size_t repo_choose_packs(const struct pack_file *packs, size_t n_small)
 {
     uint64_t sum = 0;
     size_t chosen = 0;
-    for (size_t i = 0; i < n_small; i++) {
+    for (size_t i = 0; i < n_small && sum < MERGED_OBJECTS; i++) {
         if (packs[i].n_objects < 2 * sum)
             chosen = i + 1;
         sum += packs[i].n_objects;
@@ -292,7 +290,7 @@ int history_repo_tidy(struct history_repo *r, int64_t now_ms, bool *changed, str
         n_small++;
     if (code || n_small - from <= MAX_SMALL_PACKS)
         return code;
-    code = merge(r, packs + from, choose(packs + from, n_small - from), now_ms, e);
+    code = merge(r, packs + from, repo_choose_packs(packs + from, n_small - from), now_ms, e);
     if (!code)
         code = repo_attach(r, e); /* libgit2 sees the new pack and lets go of nothing old */
     *changed = !code;

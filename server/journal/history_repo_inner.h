@@ -37,6 +37,10 @@ MUST_USE int repo_attach(struct history_repo *r, struct err *e);
 /* Packs in use (with an index, not retired), in arena. */
 MUST_USE int repo_list_packs(struct history_repo *r, struct arena *a, struct pack_file **packs,
                              size_t *n, struct err *e);
+/* How many of the packs (ascending by size) to merge: as long as a pack has less than twice what
+ * the smaller ones have together, so that each object is rewritten a logarithmic number of times,
+ * and no more than take a few seconds. */
+size_t repo_choose_packs(const struct pack_file *packs, size_t n_small);
 /* ERR_CORRUPT if a pack is cut short or lacks: its last bytes are its checksum, which the index
  * repeats. The content is not read. */
 MUST_USE int repo_check_packs(struct history_repo *r, struct err *e);

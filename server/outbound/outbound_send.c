@@ -94,8 +94,10 @@ static void make_standard(const struct hook_row *row, const struct delivery_row 
     buf_init(&p->signature, 4096);
     webhook_event_body(&p->event, id, &p->body);
     /* The receiver compares it with its own clock. */
-    struct webhook_message message = {
-        .id = id, .timestamp_s = clock_wall_ms() / 1000, .body = buf_str(&p->body), .n = p->body.len};
+    struct webhook_message message = {.id = id,
+                                      .timestamp_s = clock_wall_ms() / 1000,
+                                      .body = buf_str(&p->body),
+                                      .n = p->body.len};
     webhook_sign(keyring, r->now_ms, &message, &p->signature);
     p->call.method = "POST";
     p->call.url = row->url;

@@ -359,6 +359,9 @@ int analysis_write(const struct analysis *in, struct jsonw *w, struct err *e)
         return rc;
     jsonw_time(w, "began", j->begun_ms);
     jsonw_time(w, "updated", j->closed_ms);
+    char baseline[ROLLOUT_BASELINE_BYTES];
+    if (rollout_baseline(in->status, baseline)[0] != '\0')
+        jsonw_str(w, "baseline", baseline);
     write_nodes(in, j, w);
     jsonw_array(w, "gates");
     for (int i = 0; rc == ERR_OK && i < in->policy->n_gates; i++)

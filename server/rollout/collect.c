@@ -104,6 +104,8 @@ static void close_op(struct controller *c, const struct flight *f, const struct 
     cl->state = outcome.state;
     cl->why = outcome.why;
     snprintf(cl->text, sizeof cl->text, "%.*s", (int)sizeof cl->text - 1, text);
+    if (at->spot != NULL && f->action == OP_SWITCH)
+        shown_take(&at->spot->shown, f->rq.number, outcome.state, outcome.why);
     bool is_present = at->spot != NULL && strcmp(f->lane, at->target->lane.id) == 0 &&
                       at->spot->op.attempt == f->attempt;
     if (!is_present)
@@ -344,7 +346,7 @@ void collect_overdue(struct controller *c)
 {
     for (int i = 0; i < MAX_FLIGHTS; i++) {
         struct flight *f = &c->flights[i];
-        if (f->key[0] == '\0' || c->now_ms < f->deadline_ms + GRACE_MS)
+        if (c->flight_hash[i] == 0 || f->key[0] == '\0' || c->now_ms < f->deadline_ms + GRACE_MS)
             continue;
         struct place_of at;
         find_place(c, f, &at);

@@ -29,6 +29,7 @@ struct spot {
     int64_t n_unsure;         /* golden requests of which nobody knows whether it counts them */
     struct op_view op;        /* of the target's present lane; text is op_text */
     char *op_text;            /* owned, may be NULL */
+    struct shown_files shown; /* what its folder was switched to last, by whichever lane */
     struct drift *drift; /* owned: what is wrong with its files; NULL: nothing is known (files.c) */
     int64_t checked_ms;  /* its files were asked about */
     bool is_unwritten;   /* `seen` changed since it was stored: it is in controller.unwritten */

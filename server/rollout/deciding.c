@@ -148,7 +148,7 @@ static void decide(struct controller *c, struct decision *list, int n)
 
 void decide_due(struct controller *c)
 {
-    struct decision *list = mem_alloc(BATCH * sizeof *list);
+    struct decision *list = mem_resize(NULL, BATCH, sizeof *list);
     int n_done = 0;
     int n = 1;
     while (n > 0 && n_done < PLANS_PER_ROUND) {

@@ -116,13 +116,13 @@ static int submit_op(struct controller *c, struct flight *f, struct node *node,
                      const struct target *t, const struct plan_action *act, struct err *e)
 {
     f->deadline_ms = c->now_ms + op_timeout_ms(t, act->action);
+    f->rq.number = act->number;
     if (by_action[act->action].is_file) {
         f->job = by_action[act->action].job;
         return submit_file(c, f, node, t, act, e);
     }
     f->job = JOB_HTTP;
     f->rq.action = by_action[act->action].driver;
-    f->rq.number = act->number;
     f->rq.timeout_ms = op_timeout_ms(t, act->action);
     if (act->action == OP_GOLDEN) {
         if (act->golden >= t->golden.n)

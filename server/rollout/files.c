@@ -77,8 +77,10 @@ static bool is_due(const struct controller *c, const struct env *env, const stru
     const struct spot *spot = &t->spots[i];
     const struct node *n = &env->nodes[i];
     bool is_quiet = !t->is_rolling && t->n_repairs == 0 && spot->op.state != OP_OPEN;
-    bool is_ours =
-        n->root != NULL && !n->wants_none && t->live != 0 && observation_fits(&spot->seen, t->live);
+    /* With nothing live nothing of ours shall lie there: a node that is back under its name may
+     * bring along what was there before its record was made. What a halted rollout left stays. */
+    bool is_ours = n->root != NULL && !n->wants_none && !(t->live == 0 && t->is_halted) &&
+                   observation_fits(&spot->seen, t->live);
     return c->o.check_every_ms > 0 && is_quiet && is_ours && !t->is_broken &&
            c->now_ms >= spot->checked_ms + c->o.check_every_ms && c->n_flights < MAX_FLIGHTS / 2;
 }
@@ -109,7 +111,7 @@ void files_look(struct controller *c, struct env *env, struct target *t, int i)
                                .model = t->model,
                                .number = t->live,
                                .keep = &t->live,
-                               .n_keep = 1}};
+                               .n_keep = t->live != 0}};
     memcpy(job.key, f->key, sizeof job.key);
     if (c->o.io->submit(c->o.io->self, &job, &e) != ERR_OK)
         flight_end(c, f);

@@ -56,6 +56,8 @@ static int load_nodes(struct db *db, const struct foresee_ask *ask, struct arena
                                    .name = rows[i].name,
                                    .order_key = label_of(rows[i].labels, p->order_by, a),
                                    .wave = label_of(rows[i].labels, p->wave_by, a),
+                                   .family = driver != NULL ? driver->name : NULL,
+                                   .labels = rows[i].labels,
                                    .is_reachable = rows[i].is_reachable,
                                    .is_cordoned = rows[i].cordon != NULL,
                                    .has_route = true};

@@ -17,8 +17,10 @@ enum job_kind {
                  */
     JOB_SWITCH, /* rename: make exactly the versions `keep` visible under root/serve_as */
     JOB_REMOVE, /* delete staged or retired files of a version */
-    JOB_CHECK,  /* compare what is visible under root/serve_as with what was placed: exactly `keep`.
-                   ERR_CORRUPT, ERR_NOT_FOUND: it differs; ERR_CONFLICT: something is not ours */
+    JOB_CHECK,  /* compare what is visible under root/serve_as with what was placed: exactly `keep`,
+                   of which `number` is looked into; number 0: nothing that mreg placed, other than
+                   what it adopted. ERR_CORRUPT, ERR_NOT_FOUND: it differs; ERR_CONFLICT: something
+                   is not ours */
     JOB_ADOPT,  /* mark the visible folder of `number` as placed by us if it is what we would have
                    placed; ERR_CONFLICT says what is not */
     JOB_LINES,  /* lines of text to a local service */

@@ -169,10 +169,13 @@ static void feed_gate(const struct controller *c, struct target *t, struct judge
                       struct seq_interval *sum)
 {
     struct judging *j = t->judging;
-    struct judged_take base = {.feed = g->feed};
+    bool is_controlled = t->lane.status.control == CONTROL_WARM;
     struct judged_take canary = {
         .feed = g->feed,
         .warm = {.warm_ms = t->strategy->min_healthy_ms, .warm_requests = WARM_REQUESTS}};
+    /* What was loaded again warms up as the new version does. */
+    struct judged_take base = {.feed = g->feed,
+                               .warm = is_controlled ? canary.warm : (struct feed_warmup){0}};
     for (int i = 0; i < j->n_nodes; i++) {
         struct judged_node *n = &j->nodes[i];
         if (n->arm != ARM_NONE)

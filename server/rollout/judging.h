@@ -122,6 +122,9 @@ void judging_keep_value(struct judging *j, const struct analysis_value *v);
 /* Puts every node on its side; true if one with the new version is there. A gate that failed begins
  * anew if somebody let the rollout go on. */
 bool judging_take_sides(struct controller *c, struct target *t);
+/* False for a node with the old version that is left out of the comparison, as there is a control.
+ */
+bool judging_is_compared(const struct rollout_status *s, int64_t node_id);
 /* Node of the judging, or NULL. */
 struct judged_node *judging_node(const struct judging *j, int64_t node_id);
 /* The node's counts of a gate begin after now_ms. */

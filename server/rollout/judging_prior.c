@@ -42,7 +42,7 @@ static struct seq_interval slice_of(const struct env *env, const struct target *
             continue;
         if (is_chosen(t, env->nodes[i].node_id))
             counted_slice(counted, slot, kind, &in.n_canary, &in.bad_canary);
-        else
+        else if (judging_is_compared(&t->lane.status, env->nodes[i].node_id))
             counted_slice(counted, slot, kind, &in.n_base, &in.bad_base);
     }
     return in;

@@ -48,6 +48,11 @@ bool judging_is_baseline(const struct target *t, int64_t node_id)
     return true;
 }
 
+bool judging_is_compared(const struct rollout_status *s, int64_t node_id)
+{
+    return s->control != CONTROL_WARM || s->control_id == node_id;
+}
+
 void judging_begin_feed(struct judged_node *n, int feed, int64_t now_ms)
 {
     feed_begin(&n->feeds[feed], now_ms);
@@ -71,11 +76,16 @@ static void begin_feeds(struct judging *j, struct judged_node *n, int64_t now_ms
  * again; a node that is chosen leaves the old one's. */
 static enum arm planned_arm(const struct target *t, const struct rollout_node *n, enum arm before)
 {
+    const struct rollout_status *s = &t->lane.status;
+    /* Until the control is warm nobody is compared: then both sides begin at the same moment. */
+    if (s->control == CONTROL_RELOADING)
+        return ARM_NONE;
     if (n->has_failed || n->is_returning || n->is_left_out)
         return ARM_NONE;
     if (n->is_done || (n->step > 0 && before == ARM_CANARY))
         return ARM_CANARY;
-    return n->step == 0 && n->base == 0 && t->record.from != 0 ? ARM_BASE : ARM_NONE;
+    bool is_base = n->step == 0 && n->base == 0 && t->record.from != 0;
+    return is_base && judging_is_compared(s, n->node_id) ? ARM_BASE : ARM_NONE;
 }
 
 static bool is_quiet(const struct rollout_node *n)

@@ -19,6 +19,13 @@ static int load_op(struct controller *c, const struct target *t, struct routed *
     struct op_row row;
     bool found = false;
     int attempt = t->lane.status.router_attempt;
+    /* Nobody waits for the weights of the lane before any more: when its flights end, this one has
+     * taken their place. */
+    if (r->op.state == OP_OPEN && r->n_open > 0) {
+        r->op.state = OP_UNKNOWN;
+        r->op.why = OP_CLASS_NONE;
+        collect_close(c, r->op_key, &r->op);
+    }
     memcpy(r->lane, t->lane.id, sizeof r->lane);
     r->op = (struct op_view){.state = OP_NONE};
     r->op_key[0] = '\0';

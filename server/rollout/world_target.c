@@ -100,6 +100,21 @@ static int fill_ops(struct db *db, const struct env *env, struct target *t, stru
     return ERR_OK;
 }
 
+/* What its folders show, whichever lane switched them last. */
+static int fill_shown(struct db *db, const struct env *env, struct target *t, struct err *e)
+{
+    struct arena a CLEANUP(arena_clear) = {0};
+    struct op_row *list = NULL;
+    size_t n = 0;
+    int rc = db_ops_switches(db, t->target_id, &a, &list, &n, e);
+    for (size_t i = 0; rc == ERR_OK && i < n; i++) {
+        int at = world_node(env, list[i].node_id);
+        if (at >= 0)
+            shown_take(&t->spots[at].shown, list[i].number, list[i].state, list[i].why);
+    }
+    return rc;
+}
+
 /* A rollout takes over the repairs that it finds. */
 static int fill_repairs(struct controller *c, struct db *db, const struct env *env,
                         struct target *t, struct err *e)
@@ -194,6 +209,8 @@ int target_fill(struct controller *c, struct db *db, struct env *env,
     }
     if (rc == ERR_OK)
         rc = fill_ops(db, env, t, e);
+    if (rc == ERR_OK)
+        rc = fill_shown(db, env, t, e);
     if (rc == ERR_OK)
         rc = fill_repairs(c, db, env, t, e);
     if (rc == ERR_OK)

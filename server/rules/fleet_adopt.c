@@ -80,7 +80,9 @@ static int put_view(struct tx *tx, struct fleet_edit *ed, const struct adopting 
         .observed_ms = tx_now_ms(tx),
         .observation = arena_printf(&ed->arena, "{\"ready\":[%lld]}", (long long)a->in->number)};
 
-    return db_node_view_put(tx_db(tx), &v, e);
+    int rc = db_ops_forget_switches(tx_db(tx), v.target_id, node_id, e);
+
+    return rc == ERR_OK ? db_node_view_put(tx_db(tx), &v, e) : rc;
 }
 
 /* True if every node that is not taken out serves exactly the version. */

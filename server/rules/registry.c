@@ -245,9 +245,7 @@ int registry_get_model(const struct registry_scope *s, const char *model, struct
     if (rc != ERR_OK || s->seq == INT64_MAX)
         return rc == ERR_OK ? db_model_fill(s->db, s->arena, out, e) : rc;
     rc = asof_moment(s, &at, e);
-    if (rc == ERR_OK)
-        rc = db_version_newest(s->db, out->model_id, at, &out->latest, e);
-    return rc == ERR_OK ? db_version_count(s->db, out->model_id, at, &out->n_versions, e) : rc;
+    return rc == ERR_OK ? asof_counts(s, &at, out, e) : rc;
 }
 
 int registry_get_version(const struct registry_scope *s, const char *model, const char *ref,
@@ -268,6 +266,8 @@ int registry_list_models(const struct registry_scope *s, const char *prefix, con
     q.prefix = prefix;
     q.after = after;
     q.limit = limit;
+    if (s->seq != INT64_MAX)
+        return asof_models(s, &q, out, e);
     return db_model_page(s->db, &q, s->arena, out, e);
 }
 
@@ -276,6 +276,8 @@ int registry_list_versions(const struct registry_scope *s, const char *model, in
 {
     struct model_row m;
     int rc = find_model(s, model, false, &m, e);
+    if (rc == ERR_OK && s->seq != INT64_MAX)
+        return asof_versions(s, &m, &(struct version_bound){below, limit}, out, e);
     if (rc == ERR_OK)
         rc = db_version_page(s->db, m.model_id, below ? below : INT64_MAX, limit, s->arena, out, e);
     for (size_t i = 0; rc == ERR_OK && i < out->n; i++)

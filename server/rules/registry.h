@@ -83,7 +83,8 @@ MUST_USE int registry_get_model(const struct registry_scope *s, const char *mode
 /* The version with everything that is known of it, files included. */
 MUST_USE int registry_get_version(const struct registry_scope *s, const char *model,
                                   const char *ref, struct version_row *out, struct err *e);
-/* Pages of what is now. prefix, after: "" for none; below: 0 for none. */
+/* Pages, models as of the scope and the rest of what is now. prefix, after: "" for none; below: 0
+ * for none. */
 MUST_USE int registry_list_models(const struct registry_scope *s, const char *prefix,
                                   const char *after, int64_t limit, struct model_page *out,
                                   struct err *e);

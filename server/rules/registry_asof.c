@@ -10,6 +10,8 @@
 
 #include "when.h"
 
+#define MAX_ROUNDS 20 /* of a page of models: it may be short then */
+
 int asof_moment(const struct registry_scope *s, struct moment *at, struct err *e)
 {
     *at = (struct moment){s->seq, INT64_MAX};
@@ -112,6 +114,55 @@ int asof_model(const struct registry_scope *s, struct model_row *m, struct err *
     return rc == ERR_OK ? db_object_ms(s->db, m->name, s->seq, &m->updated_ms, e) : rc;
 }
 
+int asof_counts(const struct registry_scope *s, const struct moment *at, struct model_row *m,
+                struct err *e)
+{
+    int rc = db_version_newest(s->db, m->model_id, *at, &m->latest, e);
+    return rc == ERR_OK ? db_version_count(s->db, m->model_id, *at, &m->n_versions, e) : rc;
+}
+
+/* Adds those of the records that lived then. */
+static int take_models(const struct registry_scope *s, const struct moment *at,
+                       const struct model_page *records, struct model_page *out, struct err *e)
+{
+    int rc = ERR_OK;
+    for (size_t i = 0; rc == ERR_OK && i < records->n; i++) {
+        struct model_row *m = &out->items[out->n];
+        *m = records->items[i];
+        rc = asof_model(s, m, e);
+        if (rc == ERR_OK)
+            rc = asof_counts(s, at, m, e);
+        if (rc == ERR_OK)
+            out->n++;
+        else if (rc == ERR_NOT_FOUND)
+            rc = ERR_OK;
+    }
+    return rc;
+}
+
+/* Names are never given up, so the records of today say which models there can have been. Each
+ * round asks for as many as are missing. */
+int asof_models(const struct registry_scope *s, struct model_query *q, struct model_page *out,
+                struct err *e)
+{
+    const int64_t limit = q->limit;
+    struct moment at;
+    struct model_page records = {0};
+    int rc = asof_moment(s, &at, e);
+    *out = (struct model_page){.items = arena_alloc(s->arena, (size_t)limit * sizeof *out->items)};
+    q->is_bare = true;
+    for (int i = 0; rc == ERR_OK && i < MAX_ROUNDS && (int64_t)out->n < limit; i++) {
+        q->limit = limit - (int64_t)out->n;
+        rc = db_model_page(s->db, q, s->arena, &records, e);
+        if (rc == ERR_OK)
+            rc = take_models(s, &at, &records, out, e);
+        out->next = q->after = records.next;
+        if (!records.next)
+            break;
+    }
+    return rc;
+}
+
 static int compare_keys(const void *a, const void *b)
 {
     const struct pair *x = a;
@@ -191,4 +242,38 @@ int asof_version(const struct registry_scope *s, struct version_row *v, struct e
     if (rc == ERR_OK && j)
         rc = read_annotations(s, j, v, e);
     return rc == ERR_OK ? walk_aliases(&walk, v->model, e) : rc;
+}
+
+/* Adds the version if it lived then. */
+static int take_version(const struct registry_scope *s, const struct model_row *m, int64_t number,
+                        const struct moment *at, struct version_page *out, struct err *e)
+{
+    struct version_row *v = &out->items[out->n];
+    bool found = false;
+    int rc = db_version_find(s->db, m->model_id, number, s->arena, v, &found, e);
+    if (rc != ERR_OK || !found || v->created_seq > s->seq ||
+        (v->deleted_ms && v->deleted_ms <= at->ms))
+        return rc;
+    v->model = m->name;
+    rc = asof_version(s, v, e);
+    out->n += rc == ERR_OK;
+    return rc;
+}
+
+int asof_versions(const struct registry_scope *s, const struct model_row *m,
+                  const struct version_bound *bound, struct version_page *out, struct err *e)
+{
+    struct moment at;
+    int64_t number = 0;
+    int rc = asof_moment(s, &at, e);
+    *out = (struct version_page){
+        .items = arena_alloc(s->arena, (size_t)bound->limit * sizeof *out->items)};
+    if (rc == ERR_OK)
+        rc = db_version_newest(s->db, m->model_id, at, &number, e);
+    if (bound->below && bound->below <= number)
+        number = bound->below - 1;
+    for (; rc == ERR_OK && number > 0 && (int64_t)out->n < bound->limit; number--)
+        rc = take_version(s, m, number, &at, out, e);
+    out->next = number > 0 ? number + 1 : 0;
+    return rc;
 }

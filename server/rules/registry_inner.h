@@ -61,6 +61,19 @@ MUST_USE int change_move_alias(struct tx *tx, struct change *ch, const char *ali
 
 /* As of a row (registry_asof.c): tags, description, aliases, live, times. */
 MUST_USE int asof_model(const struct registry_scope *s, struct model_row *m, struct err *e);
+/* Fills latest and n_versions of the model. */
+MUST_USE int asof_counts(const struct registry_scope *s, const struct moment *at,
+                         struct model_row *m, struct err *e);
+/* A page of the models that lived then, as registry_list_models. */
+MUST_USE int asof_models(const struct registry_scope *s, struct model_query *q,
+                         struct model_page *out, struct err *e);
+/* A page of the versions of the model that lived then, newest first. */
+struct version_bound {
+    int64_t below, limit; /* below 0: from the newest on */
+};
+MUST_USE int asof_versions(const struct registry_scope *s, const struct model_row *m,
+                           const struct version_bound *bound, struct version_page *out,
+                           struct err *e);
 MUST_USE int asof_version(const struct registry_scope *s, struct version_row *v, struct err *e);
 /* Where an alias pointed, 0: nowhere. */
 MUST_USE int asof_alias(const struct registry_scope *s, const char *model, const char *alias,

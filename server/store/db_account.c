@@ -164,3 +164,43 @@ int db_user_login(struct db *db, const char *id, int64_t ms, struct err *e)
                   "ON CONFLICT (user_id) DO UPDATE SET last_login_ts = excluded.last_login_ts",
                   "ti", id, ms);
 }
+
+int db_actor_name(struct db *db, const char *actor, struct arena *a, const char **name,
+                  struct err *e)
+{
+    struct stmt *q CLEANUP(stmt_done_ptr) = NULL;
+    bool is_user = actor[0] == 'u' && actor[1] == '-';
+    bool row = false;
+
+    *name = NULL;
+    if (!is_user && (actor[0] != 't' || actor[1] != '-'))
+        return ERR_OK;
+    int rc = db_query(db, &q, e,
+                      is_user ? "SELECT name FROM users WHERE user_id = ?1 AND is_removed = 0"
+                              : "SELECT name FROM tokens WHERE token_id = ?1",
+                      "t", actor);
+    if (rc == ERR_OK)
+        rc = stmt_next(q, &row, e);
+    if (rc == ERR_OK && row)
+        *name = arena_strdup(a, stmt_text(q, 0));
+    return rc;
+}
+
+int db_actor_id(struct db *db, const char *name, struct arena *a, const char **id, struct err *e)
+{
+    struct stmt *q CLEANUP(stmt_done_ptr) = NULL;
+    bool row = false;
+    int rc = db_query(db, &q, e,
+                      "/*scan*/ SELECT user_id, 1, created_ts FROM users"
+                      " WHERE is_removed = 0 AND LOWER(name) = LOWER(?1)"
+                      " UNION ALL SELECT token_id, 2, created_ts FROM tokens"
+                      " WHERE LOWER(name) = LOWER(?1) ORDER BY 2, 3 DESC LIMIT 1",
+                      "t", name);
+
+    *id = NULL;
+    if (rc == ERR_OK)
+        rc = stmt_next(q, &row, e);
+    if (rc == ERR_OK && row)
+        *id = arena_strdup(a, stmt_text(q, 0));
+    return rc;
+}

@@ -29,6 +29,14 @@ MUST_USE int db_user_by_subject(struct db *db, const char *subject, struct arena
 /* Up to `limit` users with names after `after` (NULL: from the start), by name, in arena. */
 MUST_USE int db_user_list(struct db *db, const char *after, int64_t limit, struct arena *a,
                           struct db_user **out, size_t *n, struct err *e);
+/* The name of a token ("t-12") or a user ("u-3"), also of one that is revoked; NULL for anybody
+ * else. In arena. */
+MUST_USE int db_actor_name(struct db *db, const char *actor, struct arena *a, const char **name,
+                           struct err *e);
+/* The id of the person, or else of the newest token, with this name in any case; NULL: none. In
+ * arena. */
+MUST_USE int db_actor_id(struct db *db, const char *name, struct arena *a, const char **id,
+                         struct err *e);
 /* True if somebody can log in with a password. */
 MUST_USE int db_user_has_passwords(struct db *db, bool *yes, struct err *e);
 

@@ -188,6 +188,21 @@ int db_documents_at(struct db *db, const char *folder, int64_t seq, document_fn 
     return rc;
 }
 
+int db_path_next(struct db *db, const char *folder, const char *after, struct arena *a,
+                 const char **path, struct err *e)
+{
+    struct stmt *q CLEANUP(stmt_done_ptr) = NULL;
+    int rc = db_query(db, &q, e,
+                      "SELECT path FROM doc_spans WHERE path > max(?1, ?2) AND path < ?1 || '~~' "
+                      "ORDER BY path LIMIT 1",
+                      "tt", folder, after);
+    bool row = false;
+    if (rc == ERR_OK)
+        rc = stmt_next(q, &row, e);
+    *path = rc == ERR_OK && row ? arena_strdup(a, stmt_text(q, 0)) : NULL;
+    return rc;
+}
+
 int db_seq_ms(struct db *db, int64_t seq, int64_t *ms, struct err *e)
 {
     *ms = 0;

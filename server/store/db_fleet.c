@@ -46,6 +46,15 @@ int db_env_find(struct db *db, const char *name, struct arena *a, struct env_row
     return rc;
 }
 
+int db_env_unreachable(struct db *db, int64_t env_id, int64_t *n, struct err *e)
+{
+    *n = 0;
+    return db_int(db, n, NULL, e,
+                  "SELECT COUNT(*) FROM nodes n LEFT JOIN node_health h ON h.node_id = n.node_id"
+                  " WHERE n.env_id = ?1 AND COALESCE(h.is_reachable, 0) = 0",
+                  "i", env_id);
+}
+
 int db_env_list(struct db *db, struct arena *a, struct env_row **out, size_t *n, struct err *e)
 {
     struct stmt *q CLEANUP(stmt_done_ptr) = NULL;

@@ -17,6 +17,8 @@ struct env_row {
 };
 MUST_USE int db_env_find(struct db *db, const char *name, struct arena *a, struct env_row *out,
                          bool *found, struct err *e);
+/* How many of its nodes the last look did not reach. */
+MUST_USE int db_env_unreachable(struct db *db, int64_t env_id, int64_t *n, struct err *e);
 /* All of them by position, then name. */
 MUST_USE int db_env_list(struct db *db, struct arena *a, struct env_row **out, size_t *n,
                          struct err *e);
@@ -129,6 +131,9 @@ MUST_USE int db_target_sights(struct db *db, int64_t target_id, struct arena *a,
 /* The version from which the newest successful promotion to `number` came; 0: none. */
 MUST_USE int db_target_before(struct db *db, int64_t target_id, int64_t number, int64_t *before,
                               struct err *e);
+/* The newest rollout that ended with `number` live, in arena; NULL: none, as after an adoption. */
+MUST_USE int db_target_brought(struct db *db, int64_t target_id, int64_t number, struct arena *a,
+                               const char **rollout, struct err *e);
 /* True if the version has been live there: a rollout brought it, or started from it. */
 MUST_USE int db_target_was_live(struct db *db, int64_t target_id, int64_t number, bool *yes,
                                 struct err *e);

@@ -191,31 +191,39 @@ int db_model_fill(struct db *db, struct arena *a, struct model_row *m, struct er
     return rc == ERR_OK ? count_living(db, m, e) : rc;
 }
 
-/* Latest and number of living versions come from the index (model_id, deleted_ts, number). */
 static int page_rows(struct db *db, const struct model_query *q, const char *lo, const char *hi,
                      struct stmt **out, struct err *e)
 {
     return db_query(db, out, e,
-                    "SELECT m.model_id, m.name, m.description, m.next_number, m.created_seq, "
-                    "m.created_ts, m.updated_ts, m.deleted_ts, (SELECT v.number FROM versions v "
-                    "WHERE v.model_id = m.model_id AND v.deleted_ts IS NULL "
-                    "ORDER BY v.number DESC LIMIT 1), m.next_number - 1 - (SELECT count(*) "
-                    "FROM versions v WHERE v.model_id = m.model_id AND v.deleted_ts IS NOT NULL) "
-                    "FROM models m WHERE m.name >= ?1 AND m.name < ?2 AND m.name > ?3 "
-                    "AND m.deleted_ts IS NULL ORDER BY m.name",
-                    "ttt", lo, hi, q->after);
+                    "SELECT model_id, name FROM models WHERE name >= ?1 AND name < ?2 "
+                    "AND name > ?3 AND (?4 = 1 OR deleted_ts IS NULL) ORDER BY name",
+                    "ttti", lo, hi, q->after, (int64_t)q->is_bare);
 }
 
-/* Puts the row that q stands on into the page, if the caller may see it. */
-static void page_take(struct stmt *rows, const struct model_query *q, struct arena *a,
-                      struct model_page *page)
+/* Puts a model into the page. Latest and number of living versions come from the index (model_id,
+ * deleted_ts, number); they cost more than a name, so only models that are seen are asked for. */
+static int page_take(struct db *db, int64_t model_id, struct arena *a, struct model_page *page,
+                     struct err *e)
 {
-    if (!q->see(q->globs, stmt_text(rows, 1)))
-        return;
+    struct stmt *q CLEANUP(stmt_done_ptr) = NULL;
+    bool row = false;
+    int rc = db_query(db, &q, e,
+                      "SELECT m.model_id, m.name, m.description, m.next_number, m.created_seq, "
+                      "m.created_ts, m.updated_ts, m.deleted_ts, (SELECT v.number FROM versions v "
+                      "WHERE v.model_id = m.model_id AND v.deleted_ts IS NULL "
+                      "ORDER BY v.number DESC LIMIT 1), m.next_number - 1 - (SELECT count(*) "
+                      "FROM versions v WHERE v.model_id = m.model_id AND v.deleted_ts IS NOT NULL) "
+                      "FROM models m WHERE m.model_id = ?1",
+                      "i", model_id);
+    if (rc == ERR_OK)
+        rc = stmt_next(q, &row, e);
+    if (rc != ERR_OK || !row)
+        return rc;
     struct model_row *m = &page->items[page->n++];
-    read_model(rows, a, m);
-    m->latest = stmt_int(rows, 8);
-    m->n_versions = stmt_int(rows, 9);
+    read_model(q, a, m);
+    m->latest = stmt_int(q, 8);
+    m->n_versions = stmt_int(q, 9);
+    return ERR_OK;
 }
 
 /* Bounded by the page itself: with an open end, finding the first of few aliases would read every
@@ -251,9 +259,10 @@ int db_model_page(struct db *db, const struct model_query *q, struct arena *a,
             break;
         }
         last = arena_strdup(a, stmt_text(rows, 1));
-        page_take(rows, q, a, &page);
+        if (q->see(q->globs, last))
+            rc = page_take(db, stmt_int(rows, 0), a, &page, e);
     }
-    if (rc == ERR_OK)
+    if (rc == ERR_OK && !q->is_bare)
         rc = page_fill(db, a, &page, e);
     if (rc == ERR_OK)
         *out = page;

@@ -65,6 +65,7 @@ struct model_query {
     int64_t limit;
     bool (*see)(const char *globs, const char *model);
     const char *globs;
+    bool is_bare; /* also deleted ones, and of all the records alone */
 };
 
 /* Adds to a growing list in arena; the strings are borrowed. */
@@ -177,6 +178,11 @@ MUST_USE int db_document(struct db *db, const struct digest *d, struct arena *a,
 typedef int document_fn(void *ctx, const char *path, const char *bytes, size_t n, struct err *e);
 MUST_USE int db_documents_at(struct db *db, const char *folder, int64_t seq, document_fn *each,
                              void *ctx, struct err *e);
+/* First path below a folder that ever had a document and comes after `after` (itself such a path,
+ * or
+ * ""); in arena, NULL when there is none. */
+MUST_USE int db_path_next(struct db *db, const char *folder, const char *after, struct arena *a,
+                          const char **path, struct err *e);
 /* Time of a journal row; and of the newest row about `object` until seq (0 when none). */
 MUST_USE int db_seq_ms(struct db *db, int64_t seq, int64_t *ms, struct err *e);
 MUST_USE int db_object_ms(struct db *db, const char *object, int64_t seq, int64_t *ms,

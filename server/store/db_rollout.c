@@ -243,6 +243,38 @@ int db_op_get(struct db *db, const char *op_key, struct arena *a, struct op_row 
     return ERR_OK;
 }
 
+int db_ops_switches(struct db *db, int64_t target_id, struct arena *a, struct op_row **out,
+                    size_t *n, struct err *e)
+{
+    struct stmt *q CLEANUP(stmt_done_ptr) = NULL;
+    struct op_row *list = NULL;
+    size_t len = 0;
+    int rc = db_query(db, &q, e,
+                      "SELECT action, state, error_class, node_id, number FROM node_ops"
+                      " WHERE target_id = ?1 AND action = ?2"
+                      " ORDER BY node_id, started_ts, attempt",
+                      "it", target_id, op_action_name(OP_SWITCH));
+    bool row = rc == ERR_OK;
+    while (row && (rc = stmt_next(q, &row, e)) == ERR_OK && row) {
+        list = arena_grow(a, list, len, sizeof *list);
+        list[len] = (struct op_row){
+            .target_id = target_id, .node_id = stmt_int(q, 3), .number = stmt_int(q, 4)};
+        if (read_op(q, &list[len]))
+            len++;
+    }
+    *out = list;
+    *n = len;
+    return rc;
+}
+
+int db_ops_forget_switches(struct db *db, int64_t target_id, int64_t node_id, struct err *e)
+{
+    return db_run(db, e,
+                  "DELETE FROM node_ops WHERE target_id = ?1 AND node_id = ?2 AND action = ?3"
+                  " AND state <> 'open'",
+                  "iit", target_id, node_id, op_action_name(OP_SWITCH));
+}
+
 int db_ops_doubt(struct db *db, int64_t now_ms, int64_t *n, struct err *e)
 {
     int rc = db_run(db, e,

@@ -134,6 +134,13 @@ MUST_USE int db_op_close(struct db *db, const struct op_row *op, struct err *e);
 /* The operation of that key, strings in arena; *found is false when there is none. */
 MUST_USE int db_op_get(struct db *db, const char *op_key, struct arena *a, struct op_row *out,
                        bool *found, struct err *e);
+/* Switches of files of the target, per node in their order, each with node_id, number, state and
+ * why; the list is in arena. */
+MUST_USE int db_ops_switches(struct db *db, int64_t target_id, struct arena *a,
+                             struct op_row **list, size_t *n, struct err *e);
+/* Forgets those of one node: its files are of another origin now. */
+MUST_USE int db_ops_forget_switches(struct db *db, int64_t target_id, int64_t node_id,
+                                    struct err *e);
 /* Marks every open operation as unknown: nobody waits for it any more. */
 MUST_USE int db_ops_doubt(struct db *db, int64_t now_ms, int64_t *n, struct err *e);
 

@@ -7,6 +7,8 @@
 
 #include <string.h>
 
+#define MAX_ROLLOUTS 5000 /* that are looked at; there may be any number of them */
+
 static struct search_hit *add(struct search_hits *h, const char *kind)
 {
     h->rows = arena_grow(h->arena, h->rows, h->n, sizeof *h->rows);
@@ -97,24 +99,83 @@ int db_search_environments(struct db *db, const struct search_query *q, struct s
     return rc ? rc : take(s, q, "environment", out, e);
 }
 
+int db_search_actors(struct db *db, const struct search_query *q, struct search_hits *out,
+                     struct err *e)
+{
+    struct stmt *s CLEANUP(stmt_done_ptr) = NULL;
+    struct stmt *u CLEANUP(stmt_done_ptr) = NULL;
+    const char *like = db_like(out->arena, "%", q->word);
+    int rc = db_query(db, &s, e,
+                      "/*scan*/ SELECT token_id, NULL, NULL, name || ', ' || role || "
+                      "CASE WHEN revoked_ts IS NULL THEN '' ELSE ', revoked' END, NULL FROM tokens "
+                      "WHERE LOWER(name) LIKE ?1 ESCAPE '\\' OR token_id = ?2 ORDER BY created_ts",
+                      "tt", like, q->word);
+    if (!rc)
+        rc = take(s, q, "token", out, e);
+    if (!rc)
+        rc = db_query(db, &u, e,
+                      "/*scan*/ SELECT user_id, NULL, NULL, name || ', ' || role, NULL FROM users "
+                      "WHERE is_removed = 0 AND (LOWER(name) LIKE ?1 ESCAPE '\\' OR user_id = ?2) "
+                      "ORDER BY name",
+                      "tt", like, q->word);
+    return rc ? rc : take(u, q, "user", out, e);
+}
+
+/* Ids of rollouts that may match, from the index that narrows them most. */
+static int open_candidates(struct db *db, const struct search_query *q, struct stmt **s,
+                           struct err *e)
+{
+    if (q->word)
+        return db_query(db, s, e,
+                        "SELECT rollout_id FROM rollouts WHERE rollout_id >= ?1 "
+                        "AND rollout_id < ?1 || '~' ORDER BY rollout_id LIMIT ?2",
+                        "ti", q->word, (int64_t)MAX_ROLLOUTS);
+    if (q->by)
+        return db_query(db, s, e,
+                        "SELECT rollout_id FROM rollouts WHERE actor = ?1 "
+                        "ORDER BY submitted_seq DESC LIMIT ?2",
+                        "ti", q->by, (int64_t)MAX_ROLLOUTS);
+    if (q->state)
+        return db_query(db, s, e,
+                        "SELECT rollout_id FROM rollouts WHERE phase = ?1 "
+                        "ORDER BY ended_ts DESC, rowid DESC LIMIT ?2",
+                        "ti", q->state, (int64_t)MAX_ROLLOUTS);
+    return db_query(db, s, e,
+                    "SELECT rollout_id FROM rollouts WHERE +target_id IN (SELECT t.target_id "
+                    "FROM environments v JOIN targets t ON t.env_id = v.env_id "
+                    "WHERE LOWER(v.name) = ?1) ORDER BY submitted_seq DESC LIMIT ?2",
+                    "ti", q->env ? q->env : "", (int64_t)MAX_ROLLOUTS);
+}
+
+/* Takes one rollout, if it is what was asked for. */
+static int take_rollout(struct db *db, const char *id, const struct search_query *q,
+                        struct search_hits *out, struct err *e)
+{
+    struct stmt *s CLEANUP(stmt_done_ptr) = NULL;
+    int rc =
+        db_query(db, &s, e,
+                 "SELECT r.rollout_id, m.name, v.name, m.name || ' ' || "
+                 "COALESCE(r.from_number, 0) || ' to ' || r.to_number || ' in ' || v.name || "
+                 "', ' || r.phase, r.to_number FROM rollouts r "
+                 "CROSS JOIN targets t ON t.target_id = r.target_id "
+                 "CROSS JOIN environments v ON v.env_id = t.env_id "
+                 "CROSS JOIN models m ON m.model_id = t.model_id "
+                 "WHERE r.rollout_id = ?1 AND (?2 = '' OR LOWER(v.name) = ?2) "
+                 "AND (?3 = '' OR r.phase = ?3) AND (?4 = '' OR r.actor = ?4)",
+                 "tttt", id, q->env ? q->env : "", q->state ? q->state : "", q->by ? q->by : "");
+    return rc ? rc : take(s, q, "rollout", out, e);
+}
+
 int db_search_rollouts(struct db *db, const struct search_query *q, struct search_hits *out,
                        struct err *e)
 {
     struct stmt *s CLEANUP(stmt_done_ptr) = NULL;
-    int rc = db_query(db, &s, e,
-                      "/*scan*/ SELECT r.rollout_id, m.name, v.name, m.name || ' ' || "
-                      "COALESCE(r.from_number, 0) || ' to ' || r.to_number || ' in ' || v.name || "
-                      "', ' || r.phase, r.to_number FROM rollouts r "
-                      "JOIN targets t ON t.target_id = r.target_id "
-                      "JOIN environments v ON v.env_id = t.env_id "
-                      "JOIN models m ON m.model_id = t.model_id "
-                      "WHERE r.rollout_id LIKE ?1 ESCAPE '\\' "
-                      "AND (?2 = '' OR LOWER(v.name) = ?2) "
-                      "AND (?3 = '' OR r.phase = ?3) AND (?4 = '' OR r.actor = ?4) "
-                      "ORDER BY r.submitted_seq DESC",
-                      "tttt", db_like(out->arena, "", q->word), q->env ? q->env : "",
-                      q->state ? q->state : "", q->by ? q->by : "");
-    return rc ? rc : take(s, q, "rollout", out, e);
+    size_t most = out->n + (size_t)q->limit;
+    bool row = false;
+    int rc = open_candidates(db, q, &s, e);
+    while (!rc && out->n < most && !(rc = stmt_next(s, &row, e)) && row)
+        rc = take_rollout(db, stmt_text(s, 0), q, out, e);
+    return rc;
 }
 
 static int hex_value(char c)

@@ -7,7 +7,8 @@
 #include "store.h"
 
 struct search_hit {
-    const char *kind;        /* "model", "version", "alias", "node", "environment", "rollout" */
+    const char
+        *kind; /* "model", "version", "alias", "node", "environment", "rollout", "token", "user" */
     const char *name;        /* in arena, as are the others */
     const char *model;       /* of a version, an alias, a rollout; else NULL */
     const char *environment; /* of a node, a rollout; else NULL */
@@ -24,7 +25,7 @@ struct search_query {
     const char *word;   /* part of a name, or the start of a rollout's id */
     const char *env;    /* exact */
     const char *state;  /* phase of rollouts, exact */
-    const char *by;     /* actor of rollouts, exact */
+    const char *by;     /* actor of rollouts, the id or the name, exact */
     const char *digest; /* 8 to 64 hex digits: start of a content digest */
     int64_t limit;      /* of each kind */
     /* False: rows about this model are as if they were not there. NULL: all are seen. */
@@ -41,6 +42,9 @@ MUST_USE int db_search_nodes(struct db *db, const struct search_query *q, struct
                              struct err *e);
 MUST_USE int db_search_environments(struct db *db, const struct search_query *q,
                                     struct search_hits *out, struct err *e);
+/* Tokens and people by name or id. */
+MUST_USE int db_search_actors(struct db *db, const struct search_query *q, struct search_hits *out,
+                              struct err *e);
 MUST_USE int db_search_rollouts(struct db *db, const struct search_query *q,
                                 struct search_hits *out, struct err *e);
 MUST_USE int db_search_digests(struct db *db, const struct search_query *q, struct search_hits *out,

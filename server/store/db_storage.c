@@ -3,19 +3,28 @@
  */
 #include "db_storage.h"
 
+static int count_versions(struct db *db, struct db_storage *out, struct err *e)
+{
+    struct stmt *q CLEANUP(stmt_done_ptr) = NULL;
+    bool row = false;
+    int rc = db_query(db, &q, e,
+                      "/*scan*/ SELECT count(*), coalesce(sum(size_bytes), 0) FROM versions "
+                      "WHERE deleted_ts IS NULL",
+                      "");
+    if (!rc)
+        rc = stmt_next(q, &row, e);
+    if (rc || !row)
+        return rc;
+    out->n_versions = stmt_int(q, 0);
+    out->logical_bytes = stmt_int(q, 1);
+    return 0;
+}
+
 static int count_registry(struct db *db, struct db_storage *out, struct err *e)
 {
     int rc = db_int(db, &out->n_models, NULL, e,
                     "/*scan*/ SELECT count(*) FROM models WHERE deleted_ts IS NULL", "");
-    if (!rc)
-        rc = db_int(db, &out->n_versions, NULL, e,
-                    "/*scan*/ SELECT count(*) FROM versions WHERE deleted_ts IS NULL", "");
-    if (!rc)
-        rc = db_int(
-            db, &out->logical_bytes, NULL, e,
-            "/*scan*/ SELECT coalesce(sum(size_bytes), 0) FROM versions WHERE deleted_ts IS NULL",
-            "");
-    return rc;
+    return rc ? rc : count_versions(db, out, e);
 }
 
 static int count_blobs(struct db *db, struct db_storage *out, struct err *e)

@@ -124,6 +124,24 @@ int db_target_before(struct db *db, int64_t target_id, int64_t number, int64_t *
                   "ii", target_id, number);
 }
 
+int db_target_brought(struct db *db, int64_t target_id, int64_t number, struct arena *a,
+                      const char **rollout, struct err *e)
+{
+    struct stmt *q CLEANUP(stmt_done_ptr) = NULL;
+    bool row = false;
+    int rc = db_query(db, &q, e,
+                      "SELECT rollout_id FROM rollouts WHERE target_id = ?1 AND to_number = ?2"
+                      " AND phase = 'succeeded' ORDER BY submitted_seq DESC LIMIT 1",
+                      "ii", target_id, number);
+
+    *rollout = NULL;
+    if (rc == ERR_OK)
+        rc = stmt_next(q, &row, e);
+    if (rc == ERR_OK && row)
+        *rollout = arena_strdup(a, stmt_text(q, 0));
+    return rc;
+}
+
 int db_target_was_live(struct db *db, int64_t target_id, int64_t number, bool *yes, struct err *e)
 {
     int64_t one;
@@ -177,25 +195,61 @@ int db_command_newest(struct db *db, const char *rollout_id, struct arena *a,
     return rc;
 }
 
+/* Rollouts that have not ended come from an index of their own. */
+static int open_rollouts(struct db *db, const struct rollout_query *query, struct stmt **q,
+                         struct err *e)
+{
+    return db_query(db, q, e,
+                    "SELECT r.rollout_id, m.name, r.submitted_seq FROM rollouts r"
+                    " CROSS JOIN targets t ON t.target_id = r.target_id"
+                    " CROSS JOIN models m ON m.model_id = t.model_id"
+                    " CROSS JOIN environments v ON v.env_id = t.env_id"
+                    " WHERE r.ended_ts IS NULL AND r.submitted_seq < ?1"
+                    " AND (?2 IS NULL OR v.name = ?2) AND (?3 IS NULL OR m.name = ?3)"
+                    " AND (?4 = 0 OR r.is_active = 1) AND (?6 = 0 OR EXISTS (SELECT 1"
+                    " FROM rollout_queue q WHERE q.rollout_id = r.rollout_id))"
+                    " ORDER BY r.submitted_seq DESC LIMIT ?5",
+                    "ittiii", query->below, query->env, query->model, (int64_t)query->is_active,
+                    query->limit, (int64_t)query->is_queued);
+}
+
+static int rollouts_of_model(struct db *db, const struct rollout_query *query, struct stmt **q,
+                             struct err *e)
+{
+    return db_query(db, q, e,
+                    "SELECT r.rollout_id, m.name, r.submitted_seq FROM models m"
+                    " CROSS JOIN targets t ON t.model_id = m.model_id"
+                    " CROSS JOIN environments v ON v.env_id = t.env_id"
+                    " CROSS JOIN rollouts r ON r.target_id = t.target_id"
+                    " WHERE m.name = ?3 AND (?2 IS NULL OR v.name = ?2)"
+                    " AND r.submitted_seq < ?1 ORDER BY r.submitted_seq DESC LIMIT ?4",
+                    "itti", query->below, query->env, query->model, query->limit);
+}
+
+static int all_rollouts(struct db *db, const struct rollout_query *query, struct stmt **q,
+                        struct err *e)
+{
+    return db_query(db, q, e,
+                    "SELECT r.rollout_id, m.name, r.submitted_seq FROM rollouts r"
+                    " CROSS JOIN targets t ON t.target_id = r.target_id"
+                    " CROSS JOIN models m ON m.model_id = t.model_id"
+                    " WHERE r.submitted_seq < ?1 AND (?2 IS NULL OR r.target_id IN"
+                    " (SELECT x.target_id FROM environments v JOIN targets x"
+                    " ON x.env_id = v.env_id WHERE v.name = ?2))"
+                    " ORDER BY r.submitted_seq DESC LIMIT ?3",
+                    "iti", query->below, query->env, query->limit);
+}
+
 int db_rollout_page(struct db *db, const struct rollout_query *query, struct arena *a,
                     struct rollout_id **out, size_t *n, struct err *e)
 {
+    bool is_open = query->is_open || query->is_active || query->is_queued;
     struct stmt *q CLEANUP(stmt_done_ptr) = NULL;
     struct rollout_id *list = NULL;
     size_t len = 0;
-    int rc = db_query(db, &q, e,
-                      "SELECT r.rollout_id, m.name, r.submitted_seq FROM rollouts r"
-                      " JOIN targets t ON t.target_id = r.target_id"
-                      " JOIN models m ON m.model_id = t.model_id"
-                      " JOIN environments v ON v.env_id = t.env_id"
-                      " WHERE r.submitted_seq < ?1 AND (?2 IS NULL OR v.name = ?2)"
-                      " AND (?3 IS NULL OR m.name = ?3) AND (?4 = 0 OR r.is_active = 1)"
-                      " AND (?6 = 0 OR r.ended_ts IS NULL)"
-                      " AND (?7 = 0 OR EXISTS (SELECT 1 FROM rollout_queue q"
-                      " WHERE q.rollout_id = r.rollout_id))"
-                      " ORDER BY r.submitted_seq DESC LIMIT ?5",
-                      "ittiiii", query->below, query->env, query->model, (int64_t)query->is_active,
-                      query->limit, (int64_t)query->is_open, (int64_t)query->is_queued);
+    int rc = is_open        ? open_rollouts(db, query, &q, e)
+             : query->model ? rollouts_of_model(db, query, &q, e)
+                            : all_rollouts(db, query, &q, e);
     bool row = rc == ERR_OK;
 
     while (row && (rc = stmt_next(q, &row, e)) == ERR_OK && row) {

@@ -329,11 +329,18 @@ int db_sample_last(struct db *db, int64_t target_id, int64_t node_id, struct sam
     return rc;
 }
 
+/* The last switch of each folder stays: what it shows is known by that. */
 int db_watch_trim(struct db *db, int64_t before_ms, struct err *e)
 {
     int rc = db_run(db, e, "DELETE /*scan*/ FROM samples WHERE ts < ?1", "i", before_ms);
     if (rc == ERR_OK)
-        rc = db_run(db, e, "DELETE /*scan*/ FROM node_ops WHERE state <> 'open' AND ended_ts < ?1",
-                    "i", before_ms);
+        rc = db_run(db, e,
+                    "DELETE /*scan*/ FROM node_ops WHERE state <> 'open' AND ended_ts < ?1"
+                    " AND (action <> ?2 OR EXISTS (SELECT 1 FROM node_ops newer"
+                    " WHERE newer.target_id = node_ops.target_id"
+                    " AND newer.node_id = node_ops.node_id"
+                    " AND newer.started_ts > node_ops.started_ts"
+                    " AND newer.action = ?2 AND newer.state = 'done'))",
+                    "it", before_ms, op_action_name(OP_SWITCH));
     return rc;
 }

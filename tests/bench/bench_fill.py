@@ -123,8 +123,8 @@ class Filler:
             self.put("annotations", self.model_id, number, *note[2:])
 
 
-def fill(data, n_models, n_versions):
-    """Seconds it took."""
+def fill(data, n_models, n_versions, large=None):
+    """Seconds it took. large: {name: number of versions} of further models."""
     begun = time.monotonic()
     db = sqlite3.connect(data / "mreg.db")
     db.execute("PRAGMA synchronous = OFF")
@@ -133,6 +133,8 @@ def fill(data, n_models, n_versions):
         filler.add_model(NAME.format(i), n_versions)
         if i % BATCH_MODELS == BATCH_MODELS - 1:
             filler.flush()
+    for name, n in (large or {}).items():
+        filler.add_model(name, n)
     filler.flush()
     db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     db.close()

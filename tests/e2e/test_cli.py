@@ -861,7 +861,8 @@ class ShowTest(CliCase):
 
     def test_at_a_time(self):
         self.error(self.home.run("show", "fraud", "--at", "2020-01-01", code=NOT_FOUND), "not-found")
-        self.assertEqual(self.home.json("show", "fraud", "--at", "2999-01-01")["latest"], 2)
+        self.assertEqual(self.home.json("show", "fraud")["latest"], 2)
+        self.error(self.home.run("show", "fraud", "--at", "2999-01-01", code=USAGE), "invalid", "is in the future")
         self.error(self.home.run("show", "fraud", "--at", "yesterday", code=USAGE), "invalid")
         self.assertEqual(self.home.json("history", "--at", "2020-01-01")["items"], [])
         self.assertEqual(self.home.json("status", "--at", "2020-01-01")["items"], [])
@@ -873,7 +874,7 @@ class ShowTest(CliCase):
         self.assertEqual(rows[-1][3], "version.publish")
         every = self.home.json("history")["items"]
         self.assertEqual(every[-1]["kind"], "registry.init")
-        self.assertEqual(self.home.json("history", "nobody")["items"], [])
+        self.error(self.home.run("history", "nobody", code=NOT_FOUND), "not-found", 'no model "nobody"')
 
     def test_did_you_mean(self):
         self.error(self.home.run("show", "frad", code=NOT_FOUND), "not-found", 'did you mean "fraud"?', "request: ")
@@ -968,7 +969,7 @@ class ObjectsTest(CliCase):
         self.home.run("target", "set", "stage", "placed", "--serve-as", "placed-model")
         self.assertIn("placed\tplaced-model", self.home.run("target", "list", "stage").stdout)
         row = self.home.run("status", "-e", "stage").stdout.rstrip("\n").split("\t")
-        self.assertEqual(row[:6], ["stage", "placed", "-", "n1", "-", "unreachable"])
+        self.assertEqual(row, ["stage", "placed", "-", "-", "-", "-", "n1", "-", "unreachable", "-", "-"])
         self.assertEqual(self.home.json("status")["items"][0]["model"], "placed")
         self.error(self.home.run("status", "-e", "stag", code=NOT_FOUND), "not-found", "stage")
         self.error(self.home.run("env", "delete", "stage", "-y", code=CONFLICT), "conflict")
@@ -977,9 +978,10 @@ class ObjectsTest(CliCase):
         self.assertEqual(self.home.run("env", "list").stdout.split("\t")[:3], ["stage", "0", "0"])
 
     def test_rollout_list_filters(self):
-        for arguments in ((), ("--model", "x"), ("--env", "y"), ("--active",),
-                          ("--active", "--model", "x y", "--env", "y")):
+        for arguments in ((), ("--active",), ("--phase", "paused")):
             self.assertEqual(self.home.json("rollout", "list", *arguments)["items"], [])
+        for arguments in (("--model", "x"), ("--env", "y"), ("--active", "--model", "x y", "--env", "y")):
+            self.error(self.home.run("rollout", "list", *arguments, code=NOT_FOUND), "not-found")
 
     def test_tokens_and_roles(self):
         self.api.upload("team/roles", {"x": b"x"})
@@ -996,7 +998,7 @@ class ObjectsTest(CliCase):
                   ("pusher", ("version", "delete", "team/roles@1", "-y")))
         for role, arguments in denied:
             with self.subTest(role=role, arguments=arguments):
-                self.error(homes[role].run(*arguments, code=FORBIDDEN), "forbidden", "mreg whoami")
+                self.error(homes[role].run(*arguments, code=FORBIDDEN), "forbidden", "ask an admin")
         homes["reader"].run("list")
         homes["reader"].run("pull", "team/roles", "x")
         homes["pusher"].run("push", "team/roles", out)
@@ -1128,14 +1130,18 @@ class RolloutTest(fleetcase.FleetCase):
         self.assertTrue(all(line.split("\t")[1] == lines[0] for line in lines[1:]))
         self.assertEqual(lines[-1].split("\t")[2], "succeeded")
         rows = [line.split("\t") for line in self.home.run("status").stdout.splitlines()]
-        self.assertIn(["production", "live", "1", "n1", "1", "ok", "-"], rows)
+        row = [r for r in rows if r[:2] == ["production", "live"]][0]
+        self.assertRegex(row[3], r"^2\d{3}-\d\d-\d\dT")
+        self.assertEqual(row[:3] + row[5:], ["production", "live", "1", lines[0], "n1", "1", "ok", "-", "-"])
+        self.assertRegex(row[4], r"^[\w ]+ \(t-\d+\)$")
         self.assertIn("live in      production", self.home.run("show", "live@1").stdout)
         self.assertIn("succeeded", self.home.run("rollout", "list", "--model", "live").stdout)
         self.assertEqual(len(self.home.json("rollout", "list", "--model", "live", "-e", "production")["items"]), 1)
         self.assertIn("already so", self.home.run("promote", "live@1", "production").stderr)
         self.assertTrue(self.home.json("promote", "live@1", "production")["already"])
-        served = self.home.run("status", "--at", "2999-01-01", "--env", "production").stdout
-        self.assertRegex(served, r"production\tn1\tlive\t1\t\S+\tserving")
+        now = self.api.get("/changes?limit=500")["items"][-1]["time"]
+        served = self.home.run("status", "production", "--at", now).stdout
+        self.assertIn("\t".join(row[:8] + ["serving"]), served)
         self.error_is(self.home.run("version", "delete", "live@1", "-y", code=CONFLICT), "conflict")
 
     def error_is(self, done, code):

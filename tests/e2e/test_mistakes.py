@@ -14,7 +14,7 @@ MISTAKES = [
     ("pull fraud@99", 3, "has no version 99", "mreg list MODEL"),
     ("pull fraud@nobody", 3, 'has no alias "nobody"', "mreg alias list MODEL"),
     ("promote fraud@3 prodction", 3, 'did you mean "production"?', "mreg env list"),
-    ("promote production fraud@3", 3, "no environment", "the model comes first: mreg promote fraud@3 production"),
+    ("promote production fraud@3", 3, "no model", "the model comes first: mreg promote fraud@3 production"),
     ("rollback fraud --env prod", 3, "no environment", "mreg env list"),
     ("rollback fraud", 2, "--env", "mreg help rollback"),
     ("rollout watch 33", 3, 'no rollout "33"', "mreg rollout list"),

@@ -305,6 +305,8 @@ class ServerTest(fleetcase.FleetCase):
         self.ask("get", "/models?q=fr", status=200)
         self.assertIn("next", self.ask("get", "/models?limit=1", status=200))
         self.ask("get", "/models/fraud?at=2999-01-01", status=200)
+        self.ask("get", "/models?at=2999-01-01", status=200)
+        self.ask("get", "/models/fraud/versions?at=2999-01-01", status=200)
         self.ask("get", "/models/fraud/versions", status=200)
         self.ask("get", "/models/fraud/versions/latest", status=200)
         self.ask("patch", "/models/fraud/versions/1",
@@ -376,6 +378,8 @@ class ServerTest(fleetcase.FleetCase):
             page = self.ask("get", f"/environments/production/nodes?{words}", status=200)
             self.assertEqual(len(page["items"]), n, words)
         self.ask("get", "/environments/production/nodes?state=odd", status=400)
+        for path in ("", "/production", "/production/nodes", "/production/nodes/n1", "/later/nodes"):
+            self.ask("get", f"/environments{path}?at=2999-01-01", status=200)
         self.ask("get", "/environments/production/summary", status=200)
         self.ask("get", "/environments/production/summary?by=rack", status=200)
         target = {"serve_as": "fraud-model", "policy": {"on_no_data": "ignore"}, "reason": "r"}
@@ -392,6 +396,8 @@ class ServerTest(fleetcase.FleetCase):
         self.ask("post", "/environments/production/nodes/n1/adopt", {"model": "fraud", "version": "1", "reason": "r"},
                  200)
         self.ask("get", f"/rollouts/{first['id']}", status=200)
+        self.ask("get", f"/rollouts/{first['id']}?at=2999-01-01", status=200)
+        self.ask("get", "/rollouts?at=2999-01-01", status=200)
         self.ask("get", f"/rollouts/{first['id']}/analysis?points=10", status=200)
         self.ask("post", f"/rollouts/{first['id']}/analysis/replay", {}, 200)
         self.ask("post", "/models/fraud/versions/1/metrics/clicks?environment=production", {"value": "0.5"}, 202)

@@ -2,6 +2,7 @@
 freezes, stop-the-line, the failure budget, quarantine, approvals by two people, plans with tokens, sets of
 models, waves over environments; and two people at the same time."""
 import json
+import sqlite3
 import threading
 import time
 import unittest
@@ -491,6 +492,29 @@ class ApprovalTest(TargetCase):
         self.assertEqual(self.rollout(made["id"])["phase"], "queued")
         self.approve(self.second, made["id"])
         self.wait_phase(made["id"], "succeeded")
+
+    def test_few_visible_among_many(self):
+        """Somebody who sees little is told of it, however much newer the rest is."""
+        for name in ("rare", "usual"):
+            self.push(name, intercept=1)
+        made, pattern = self.ask(self.deployer, "rare", 1)["id"], self.ask(self.deployer, "usual", 1)["id"]
+        self.waits_for(made, "approvals")
+        db = sqlite3.connect(self.server.data / "mreg.db", timeout=30)
+        self.addCleanup(db.close)
+        columns = [row[1] for row in db.execute("PRAGMA table_info(rollouts)")]
+        row = dict(zip(columns, db.execute("SELECT * FROM rollouts WHERE rollout_id = ?", (pattern,)).fetchone()))
+        rows = [{**row, "rollout_id": f"r-{10**9 + i}", "is_active": 0, "phase": "queued", "submitted_seq": 10**9 + i}
+                for i in range(1100)]
+        with db:
+            db.executemany(f"INSERT INTO rollouts VALUES ({','.join(':' + c for c in columns)})", rows)
+        few = self.api.new_token("reader", "few", "rare")
+        self.assertEqual([i["rollout"] for i in few.get("/approvals")["items"]], [made])
+        all_of_them = self.api.get("/approvals")["items"]
+        self.assertEqual((len(all_of_them), all_of_them[0]["rollout"]), (500, rows[-1]["rollout_id"]))
+        with db:
+            db.execute("DELETE FROM rollouts WHERE submitted_seq >= 1000000000")
+        for rollout in (made, pattern):
+            self.command(rollout, "abort")
 
     def test_rollback_needs_nobody(self):
         self.push("free", intercept=1)

@@ -54,7 +54,6 @@ struct sim_node {
     int64_t renewed_ms;
     enum node_cordon cordon;
     int64_t cordoned_ms;
-    bool was_emptied; /* by order, perhaps half: its files may be away while it still serves */
     int64_t dead_since_ms;
     int64_t restart_ms; /* 0: none planned */
     struct sim_slot slots[SIM_MAX_MODELS];
@@ -98,8 +97,9 @@ struct sim_model {
 };
 
 /* HAProxy before the nodes, with one backend per model. */
+#define SIM_MAX_ROUTERS 3
 struct sim_router {
-    bool is_there, is_up;
+    bool is_up;
     int64_t since_ms; /* it started or died */
     int weight[SIM_MAX_MODELS][SIM_MAX_NODES];
     int64_t zero_ms[SIM_MAX_MODELS][SIM_MAX_NODES]; /* with weight 0: requests run until then */
@@ -113,14 +113,15 @@ struct sim_job {
     char url[256], method[8];
     char sent[64]; /* the body, if it is short */
     int node, model;
-    int64_t node_id; /* of the node when it began */
-    int64_t deadline_ms; /* by the clock of mreg */
-    int64_t number, keep;
-    int64_t effect_ms, end_ms; /* effect_ms 0: happened */
+    int64_t node_id;              /* of the node when it began */
+    int64_t deadline_ms;          /* by the clock of mreg */
+    int64_t number, keep, beside; /* beside: visible as well, or 0 */
+    int64_t effect_ms, end_ms;    /* effect_ms 0: happened */
     enum sim_fate fate;
     bool is_forgotten; /* its controller is gone: nobody is told */
     int status;
     bool is_router; /* no node */
+    int router;
     char lines[700];
     char body[900];
     struct err error;
@@ -136,7 +137,16 @@ enum sim_way {
     WAY_LEASES,    /* some nodes enter themselves, and are gone when they are silent */
     WAY_SETS,      /* rollouts of both models together */
     WAY_BAD_PAGES, /* metrics do not come, or are something else, now and then */
+    WAY_ROUTERS,   /* two or three routers before the same nodes, if there are any */
+    WAY_BOTH,      /* servers load versions one by one, and rollouts may keep the old one loaded */
     WAY_COUNT
+};
+
+/* A stored status that was read; the text is only read again if it has another revision. */
+struct sim_status {
+    char id[32];
+    struct rollout_status status;
+    struct arena arena;
 };
 
 /* A rollout that ended stays so. */
@@ -163,13 +173,16 @@ struct sim {
     int n_nodes, n_entered;
     struct sim_model models[SIM_MAX_MODELS];
     int n_models;
-    struct sim_router router;
+    struct sim_router routers[SIM_MAX_ROUTERS];
+    int n_routers;
     int64_t env_id;
     int64_t faults_end_ms;
     int64_t grain_ms; /* times of effects and answers are multiples of it */
     int loss_percent, crash_percent, requests_per_s;
     bool has_metrics, fleet_changes;
     struct sim_job jobs[SIM_MAX_JOBS];
+    int n_jobs; /* those behind are free */
+    struct sim_status status[SIM_MAX_MODELS];
     struct store *store;
     struct blobs *blobs;
     char dir[64]; /* of blobs */
@@ -190,6 +203,8 @@ void sim_fail(struct sim *s, const char *fmt, ...) PRINTF_LIKE(2, 3) NORETURN;
 /* Says what happens, when is_loud. */
 void sim_say(struct sim *s, const char *fmt, ...) PRINTF_LIKE(2, 3);
 bool sim_has_faults(const struct sim *s);
+/* Some registries do without comparing files. */
+bool sim_checks_files(const struct sim *s);
 /* The time that mreg sees. */
 int64_t sim_clock(struct sim *s);
 /* The true time, ms, at which a wait of mreg until then ends. */
@@ -209,8 +224,11 @@ void sim_start(struct sim *s, struct sim_node *n, bool loads_disk);
 void sim_lose_disk(struct sim_node *n);
 
 /* --- sim_router.c --- */
-void sim_router_start(struct sim *s);
-/* It may die, and starts again with the weights of its configuration. */
+void sim_router_start(struct sim *s, struct sim_router *r);
+/* Which router has the address; -1: none. */
+int sim_router_at(const struct sim *s, const char *address);
+void sim_router_address(int router, char out[24]);
+/* They may die, and start again with the weights of their configuration. */
 void sim_router_hurt(struct sim *s);
 void sim_router_talk(struct sim *s, struct sim_job *job);
 /* An operation that disturbs the model's service on the job's node begins. */
@@ -219,15 +237,16 @@ bool sim_router_is_quiet(const struct sim *s, int model, char why[200]);
 
 /* --- sim_store.c: facts that the rest of mreg would write --- */
 void sim_store_open(struct sim *s);
-/* Has threads, so it is for the process of one seed. */
+/* Removes all that a run wrote; statements stay prepared. */
+void sim_store_empty(struct sim *s);
+/* Its threads hash uploads, of which there are none: what is forked does without them. */
 void sim_blobs_open(struct sim *s);
 void sim_setup(struct sim *s);
 /* The fleet changes: a node comes or goes. */
 void sim_add_node(struct sim *s);
 void sim_delete_node(struct sim *s, struct sim_node *n);
-/* Status of the active or last rollout from the database; false if there is none. Caller clears a.
- */
-bool sim_status(struct sim *s, const char *id, struct arena *a, struct rollout_status *out);
+/* What is stored of the rollout; good until the next call. */
+const struct rollout_status *sim_status(struct sim *s, const char *id);
 enum rollout_phase sim_phase(struct sim *s, const char *id);
 void sim_refresh(struct sim *s, struct sim_model *m);
 
@@ -282,6 +301,10 @@ bool sim_is_quiet(struct sim *s, char why[200]);
 /* Makes the empty database, with a folder for blobs; s is zero. False with s->failure set. */
 bool sim_open(struct sim *s, const char *dir);
 void sim_close(struct sim *s);
+/* Runs a few seeds in this process, some years before the others, and forgets what they did: what
+ * is forked from it finds its statements prepared. False: a check failed, and s has to be opened
+ * anew. */
+bool sim_warm_up(struct sim *s);
 /* Runs one seed, once after sim_open: whoever wants more forks before each. False with s->failure
  * set if a check failed. */
 bool sim_run(struct sim *s, uint64_t seed);

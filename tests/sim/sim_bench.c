@@ -163,11 +163,15 @@ void bench_obey(struct bench *b, const struct plan_action *act)
         b->n_switches_back += act->number == b->record.from;
         if (act->number == b->record.to)
             b->given |= 1U << act->node;
+        if (n->shown.is_known) /* only where a test tells about it */
+            shown_take(&n->shown, act->number, n->op.state, n->op.why);
     }
     b->n_removes += act->action == OP_REMOVE;
     b->n_new_loads += act->action == OP_LOAD && act->number == b->record.to;
     if ((act->action == OP_LOAD && !is_bad) || act->action == OP_UNLOAD) {
-        n->seen.n_ready = act->number != 0 && act->number != b->never_ready;
+        n->seen.n_ready =
+            act->action == OP_LOAD && act->number != 0 && act->number != b->never_ready;
+        b->n_unloads += act->action == OP_UNLOAD;
         n->seen.ready[0] = act->number;
     }
 }

@@ -35,7 +35,7 @@ struct bench {
     int weights[BENCH_MAX_NODES];
     struct view_limits limits;
     struct gate_result verdicts[POLICY_MAX_GATES]; /* of the judged kinds */
-    int n_switches, n_removes, n_new_loads;
+    int n_switches, n_removes, n_new_loads, n_unloads;
     int n_switches_back; /* to the version that it comes from */
     int most_out;        /* most nodes that were disturbed at a time */
     unsigned given;      /* nodes that got the new version */

@@ -25,10 +25,19 @@
 /* What a person stops holds from the next round on, but files may be on their way. */
 #define HELD_MS 30000
 
+/* It was to be emptied and is wanted again: as long as it serves on from memory, nothing was taken
+ * away. */
+static bool is_kept(const struct sim *s, const struct sim_node *n, int m)
+{
+    int64_t live = s->models[m].live;
+    return n->switched_to[m] == 0 && live != 0 && n->cordon != NODE_UNLOAD &&
+           (n->slots[m].ready & BIT(live)) != 0;
+}
+
 static bool is_busy(const struct sim *s, const struct sim_node *n)
 {
     for (int m = 0; m < s->n_models; m++) {
-        if (n->is_busy_for[m])
+        if (n->is_busy_for[m] && !is_kept(s, n, m))
             return true;
     }
     return false;
@@ -88,12 +97,10 @@ struct stored {
 
 static void read_stored(struct sim *s, const char *lane, struct stored *out)
 {
-    struct arena a CLEANUP(arena_clear) = {0};
-    struct rollout_status status;
-    sim_status(s, lane, &a, &status);
-    out->phase = status.phase;
-    out->command_seq = status.command_seq;
-    out->n_nodes = status.step > 0 ? status.steps[status.step - 1].n_nodes : 0;
+    const struct rollout_status *status = sim_status(s, lane);
+    out->phase = status->phase;
+    out->command_seq = status->command_seq;
+    out->n_nodes = status->step > 0 ? status->steps[status->step - 1].n_nodes : 0;
 }
 
 static bool goes_back(enum rollout_phase p)
@@ -232,7 +239,7 @@ static void check_limit(struct sim *s, const struct sim_model *m, int model, int
     if (is_rollout && m->policy.strategy == STRATEGY_ALL_AT_ONCE)
         return;
     /* The files of a node that does not answer are put right at once. */
-    if (is_rollout && !is_forward && sim_is_known_dead(s, n))
+    if (!is_forward && sim_is_known_dead(s, n))
         return;
     int64_t limit = is_rollout ? m->policy.max_unavailable.n_nodes : 1;
     /* Nodes that are down do not keep the others from going back. */
@@ -248,6 +255,24 @@ static void check_limit(struct sim *s, const struct sim_model *m, int model, int
                  count, limit);
 }
 
+/* The old version stays loaded beside the new one, which takes the requests: it is the higher. */
+static bool keeps_old(const struct sim *s, const struct sim_model *m)
+{
+    return s->ways[WAY_BOTH] && m->policy.residency == RESIDENCY_BOTH && m->from != 0 &&
+           m->to > m->from;
+}
+
+/* A server of which a load leaves other versions alone: only lower ones than the ready one go,
+ * which get no requests, so that nobody is disturbed. */
+static bool is_felt(const struct sim *s, const struct sim_job *j, int model)
+{
+    const struct sim_slot *slot = &s->nodes[j->node].slots[model];
+    unsigned shown = j->kind == JOB_SWITCH ? BIT(j->keep) : slot->visible;
+    bool is_there = (shown & ~slot->ready) == 0 && (slot->ready & ~shown) < shown;
+    bool is_load = j->kind == JOB_SWITCH || strstr(j->url, "/load") != NULL;
+    return !(keeps_old(s, &s->models[model]) && is_load && is_there);
+}
+
 static void check_switch(struct sim *s, const struct sim_job *j, const char *lane)
 {
     sim_read_noted(s);
@@ -258,11 +283,18 @@ static void check_switch(struct sim *s, const struct sim_job *j, const char *lan
     if (is_rollout)
         read_stored(s, lane, &st);
     bool is_forward = is_rollout && j->keep == m->to;
+    /* After success the old version goes where it stayed beside the new one. */
+    bool is_drop = is_forward && keeps_old(s, m) && j->beside == 0 &&
+                   st.phase == ROLLOUT_FINALIZING && (m->given & BIT(j->node)) != 0;
+    if (is_drop)
+        return; /* nobody waits for it */
     if (is_forward)
         check_forward(s, m, j->node, &st);
     else if (is_rollout && j->keep != m->from && !(j->keep == 0 && n->cordon == NODE_UNLOAD))
         sim_fail(s, "%s: node %s gets version %" PRId64 ", which is neither old nor new", lane,
                  n->name, j->keep);
+    if (j->beside != 0 && !(is_forward && keeps_old(s, m) && j->beside == m->from))
+        sim_fail(s, "%s: version %" PRId64 " is kept beside %" PRId64, lane, j->beside, j->keep);
     bool is_emptied = n->cordon == NODE_UNLOAD && j->keep == 0;
     if (!is_rollout && j->keep != m->live && !is_emptied)
         sim_fail(s, "a repair brings %" PRId64 " to %s, live is %" PRId64, j->keep, n->name,
@@ -277,7 +309,8 @@ static void check_switch(struct sim *s, const struct sim_job *j, const char *lan
         sim_fail(s, "version %" PRId64 " is shown on %s, but was never staged there", j->keep,
                  n->name);
     check_limit(s, m, j->model, j->node, is_rollout, is_forward);
-    n->is_busy_for[j->model] = true;
+    /* Only the files of a node that is gone are put right: nobody waits for it to serve. */
+    n->is_busy_for[j->model] = is_rollout || n->is_busy_for[j->model] || !sim_is_known_dead(s, n);
     n->switched_to[j->model] = j->keep;
     n->slots[j->model].started |= BIT(j->keep);
 }
@@ -307,10 +340,12 @@ static int model_of_key(const struct sim *s, const char *key)
     return -1;
 }
 
-/* Reading counters disturbs nobody. */
+/* Reading counters or files disturbs nobody. */
 static bool is_scrape(const struct sim_job *j)
 {
     size_t n = strlen(j->url);
+    if (j->kind == JOB_CHECK)
+        return true;
     return j->kind == JOB_HTTP && n > 8 && strcmp(j->url + n - 8, "/metrics") == 0;
 }
 
@@ -340,7 +375,7 @@ void sim_check_submit(struct sim *s, const struct job *job, const struct sim_job
     }
     struct sim_node *n = &s->nodes[mine->node];
     /* One that is over for mreg may end later: its time ran out while the clock ran faster. */
-    for (int i = 0; i < SIM_MAX_JOBS && !is_scrape(mine); i++) {
+    for (int i = 0; i < s->n_jobs && !is_scrape(mine); i++) {
         const struct sim_job *o = &s->jobs[i];
         bool is_other = o->is_there && o != mine && !o->is_forgotten && !is_scrape(o) &&
                         o->node_id == mine->node_id && o->deadline_ms > sim_clock(s);
@@ -368,7 +403,10 @@ void sim_check_submit(struct sim *s, const struct job *job, const struct sim_job
         check_switch(s, mine, lane);
     else if (job->kind == JOB_HTTP && strstr(mine->url, "/load") != NULL)
         check_load(s, mine, lane, model);
-    if (job->kind == JOB_SWITCH || strstr(mine->url, "load") != NULL)
+    else if (job->kind == JOB_HTTP && strstr(mine->url, "/unload") != NULL)
+        n->is_busy_for[model] = true; /* also if it was seen ready since its files were switched */
+    bool changes = job->kind == JOB_SWITCH || strstr(mine->url, "load") != NULL;
+    if (changes && is_felt(s, mine, model))
         sim_router_check(s, mine, model);
 }
 

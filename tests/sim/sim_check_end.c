@@ -57,11 +57,9 @@ static void check_all_seen(struct sim *s, const struct sim_model *m, enum rollou
 /* Invariant: no gate passes without its evidence. The requests are counted by the world itself. */
 static void check_evidence(struct sim *s, const struct sim_model *m)
 {
-    struct arena a CLEANUP(arena_clear) = {0};
-    struct rollout_status st;
-    sim_status(s, m->rollout, &a, &st);
-    for (int i = 0; i < st.n_gates && i < m->policy.n_gates; i++) {
-        const struct gate_result *g = &st.gates[i];
+    const struct rollout_status *st = sim_status(s, m->rollout);
+    for (int i = 0; i < st->n_gates && i < m->policy.n_gates; i++) {
+        const struct gate_result *g = &st->gates[i];
         const struct policy_gate *asked = &m->policy.gates[i];
         bool counts = g->kind == GATE_ERROR_RATE || g->kind == GATE_LATENCY;
         if (g->verdict != VERDICT_PASS || !counts || asked->kind != g->kind)
@@ -106,6 +104,14 @@ static bool is_any_halted(const struct sim *s)
     return is;
 }
 
+/* What a node brought along when it entered itself again is only found by comparing files. What it
+ * serves from memory, without files, could be anybody's, as far as its server tells. */
+static bool shows_what_it_brought(const struct sim *s, const struct sim_node *n, int model)
+{
+    bool came_back = n->has_lease && !n->is_deleted && n->is_up;
+    return !came_back || (sim_checks_files(s) && n->slots[model].visible != 0);
+}
+
 bool sim_is_quiet(struct sim *s, char why[200])
 {
     for (int m = 0; m < s->n_models; m++) {
@@ -126,9 +132,9 @@ bool sim_is_quiet(struct sim *s, char why[200])
             /* A halted rollout may have left files with which the server does not start. */
             is_gone = is_gone || (!n->is_up && is_any_halted(s) &&
                                   s->now_ms > n->dead_since_ms + LONGEST_DEATH_MS);
-            /* What it brought along is only known if it was asked for last. */
-            is_gone = is_gone || (n->has_lease && !n->is_deleted && n->is_up && want == 0);
-            bool has_files = slot->visible == want || n->was_emptied;
+            is_gone = is_gone || (want == 0 && !shows_what_it_brought(s, n, m));
+            /* Of a record that was made anew mreg has switched nothing yet. */
+            bool has_files = slot->visible == want || (n->has_lease && !sim_checks_files(s));
             if (is_gone || (!n->is_deleted && n->is_up && slot->ready == want && has_files))
                 continue;
             snprintf(why, 200, "node %s (up %d) has %s ready %x, on disk %x; wanted %x", n->name,

@@ -85,8 +85,8 @@ static void code_move(struct coder *c, struct move *m)
     if (m->phase == MOVE_NONE)
         return;
     int64_t *const numbers[] = {&m->number, &m->clean, &m->keep};
-    bool *const flags[] = {&m->is_drop,      &m->is_drained, &m->is_leaving,
-                           &m->was_switched, &m->is_issued,  &m->wants_golden};
+    bool *const flags[] = {&m->is_drop,   &m->is_drained,   &m->is_leaving, &m->was_switched,
+                           &m->is_issued, &m->wants_golden, &m->reloads};
     int *const counts[] = {&m->n_failures, &m->n_rounds, &m->golden};
     int64_t *const times[] = {&m->since_ms, &m->not_before_ms, &m->deadline_ms};
     for (size_t i = 0; i < ARRAY_LEN(numbers); i++)
@@ -141,6 +141,10 @@ static void code_status(struct coder *c, struct rollout_status *t)
     for (size_t i = 0; i < ARRAY_LEN(times); i++)
         code_time(c, times[i]);
     code_number(c, &t->waived);
+    CODE_ENUM(c, &t->control);
+    code_number(c, &t->control_id);
+    code_time(c, &t->control_ms);
+    code_time(c, &t->control_until_ms);
     code_flag(c, &t->promotes_full);
     code_flag(c, &t->is_halting);
     code_flag(c, &t->is_replaced);

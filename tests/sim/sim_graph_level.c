@@ -41,7 +41,8 @@ static void find_times(struct graph_state *s, struct times *t)
     struct rollout_status *st = &s->status;
     int64_t *const heads[] = {&s->now_ms,           &s->wake_ms,        &st->step_deadline_ms,
                               &st->bake_since_ms,   &st->bake_until_ms, &st->exposed_ms,
-                              &st->paused_since_ms, &st->queued_ms};
+                              &st->paused_since_ms, &st->queued_ms,     &st->control_ms,
+                              &st->control_until_ms};
     for (size_t i = 0; i < ARRAY_LEN(heads); i++)
         add_time(t, heads[i]);
     for (int i = 0; i < st->n_nodes; i++) {
@@ -250,6 +251,22 @@ static void level_pause(struct graph_state *s)
     t->paused_since_ms += shift_ms;
 }
 
+/* Since when its state is what it is, matters until the node was seen after that. */
+static void level_control(struct graph_state *s)
+{
+    struct rollout_status *t = &s->status;
+    bool is_used = t->control == CONTROL_WARM && t->control_id != 0;
+    int64_t seen_ms = is_used ? s->world[t->control_id - 1].seen.observed_ms : 0;
+    if (!is_used)
+        t->control_ms = 0;
+    else if (seen_ms > t->control_ms)
+        t->control_ms = GRAPH_ANCIENT_MS;
+    memset(t->control_text, 0, sizeof t->control_text);
+    put_off(s, &t->control_until_ms);
+    if (t->control_until_ms != 0 && t->control_until_ms < s->now_ms)
+        t->control_until_ms = s->now_ms;
+}
+
 static void level_clocks(const struct graph *g, struct graph_state *s)
 {
     struct rollout_status *t = &s->status;
@@ -317,6 +334,8 @@ static void level_ended(const struct graph *g, struct graph_state *s)
     struct rollout_status *t = &s->status;
     t->n_nodes = t->n_steps = t->n_pauses = t->n_approvals = t->step = t->n_chosen = 0;
     t->n_rollback_failures = 0;
+    t->control = CONTROL_NONE;
+    t->control_id = t->control_ms = t->control_until_ms = 0;
     t->waived = t->queued_ms = t->paused_since_ms = 0;
     t->step_deadline_ms = t->bake_since_ms = t->bake_until_ms = t->exposed_ms = 0;
     s->wake_ms = s->now_ms;
@@ -342,6 +361,7 @@ void graph_level(const struct graph *g, struct graph_state *s)
     level_status(s);
     level_steps(s);
     level_clocks(g, s);
+    level_control(s);
     for (int i = 0; i < s->status.n_nodes; i++)
         level_node(g, s, &s->nodes[i]);
     for (int i = 0; i < g->n_nodes; i++)

@@ -200,6 +200,7 @@ void sim_http(struct sim *s, struct sim_job *j)
 static void switch_files(struct sim_slot *slot, struct sim_job *j)
 {
     unsigned wanted = j->keep != 0 ? BIT(j->keep) : 0;
+    wanted |= j->beside != 0 ? BIT(j->beside) : 0;
     if ((wanted & ~(slot->visible | slot->hidden)) != 0) {
         err_set(&j->error, ERR_NOT_FOUND, "version %" PRId64 " is not staged", j->keep);
         return;
@@ -207,6 +208,15 @@ static void switch_files(struct sim_slot *slot, struct sim_job *j)
     slot->hidden |= slot->visible;
     slot->visible = wanted;
     slot->hidden &= ~wanted;
+}
+
+static void check_files(const struct sim_slot *slot, struct sim_job *j)
+{
+    unsigned wanted = j->number != 0 ? BIT(j->number) : 0;
+    if ((slot->visible & wanted) != wanted)
+        err_set(&j->error, ERR_NOT_FOUND, "version %" PRId64 " is missing", j->number);
+    else if (slot->visible != wanted)
+        err_set(&j->error, ERR_CORRUPT, "another version lies there too");
 }
 
 void sim_file(struct sim *s, struct sim_job *j)
@@ -222,6 +232,9 @@ void sim_file(struct sim *s, struct sim_job *j)
         break;
     case JOB_REMOVE:
         slot->hidden &= ~BIT(j->number);
+        break;
+    case JOB_CHECK:
+        check_files(slot, j);
         break;
     default:
         break;

@@ -11,43 +11,40 @@
  * done moves the deadline, and so do commands and pauses. */
 static void check_clocks(struct sim *s, struct sim_model *m)
 {
-    struct arena a CLEANUP(arena_clear) = {0};
-    struct rollout_status st;
+    const struct rollout_status *st = sim_status(s, m->rollout);
     const struct sim_clocks *was = &m->clocks;
     int n_done = 0;
     m->was_restarted = false;
-    sim_status(s, m->rollout, &a, &st);
-    for (int i = 0; i < st.n_nodes; i++)
-        n_done += st.nodes[i].is_done;
-    bool is_same = st.phase == ROLLOUT_RUNNING && was->phase == st.phase && st.step == was->step &&
-                   n_done == was->n_done && st.command_seq == was->command_seq;
-    if (is_same && was->step_deadline_ms != 0 && st.step_deadline_ms != 0 &&
-        st.step_deadline_ms != was->step_deadline_ms)
+    for (int i = 0; i < st->n_nodes; i++)
+        n_done += st->nodes[i].is_done;
+    bool is_same = st->phase == ROLLOUT_RUNNING && was->phase == st->phase &&
+                   st->step == was->step && n_done == was->n_done &&
+                   st->command_seq == was->command_seq;
+    if (is_same && was->step_deadline_ms != 0 && st->step_deadline_ms != 0 &&
+        st->step_deadline_ms != was->step_deadline_ms)
         sim_fail(s, "%s: a restart moves the step's deadline by %" PRId64 " ms", m->rollout,
-                 st.step_deadline_ms - was->step_deadline_ms);
-    if (is_same && was->bake_since_ms != 0 && st.bake_since_ms != 0 &&
-        st.bake_since_ms != was->bake_since_ms)
+                 st->step_deadline_ms - was->step_deadline_ms);
+    if (is_same && was->bake_since_ms != 0 && st->bake_since_ms != 0 &&
+        st->bake_since_ms != was->bake_since_ms)
         sim_fail(s, "%s: a restart moves the bake by %" PRId64 " ms", m->rollout,
-                 st.bake_since_ms - was->bake_since_ms);
+                 st->bake_since_ms - was->bake_since_ms);
 }
 
 void sim_note_restart(struct sim *s)
 {
     for (int i = 0; i < s->n_models; i++) {
         struct sim_model *m = &s->models[i];
-        struct arena a CLEANUP(arena_clear) = {0};
-        struct rollout_status st;
         m->was_restarted = m->rollout[0] != '\0';
         if (!m->was_restarted)
             continue;
-        sim_status(s, m->rollout, &a, &st);
-        m->clocks = (struct sim_clocks){.phase = st.phase,
-                                        .step = st.step,
-                                        .command_seq = st.command_seq,
-                                        .step_deadline_ms = st.step_deadline_ms,
-                                        .bake_since_ms = st.bake_since_ms};
-        for (int k = 0; k < st.n_nodes; k++)
-            m->clocks.n_done += st.nodes[k].is_done;
+        const struct rollout_status *st = sim_status(s, m->rollout);
+        m->clocks = (struct sim_clocks){.phase = st->phase,
+                                        .step = st->step,
+                                        .command_seq = st->command_seq,
+                                        .step_deadline_ms = st->step_deadline_ms,
+                                        .bake_since_ms = st->bake_since_ms};
+        for (int k = 0; k < st->n_nodes; k++)
+            m->clocks.n_done += st->nodes[k].is_done;
     }
 }
 
@@ -57,23 +54,20 @@ static void keep_status(struct sim *s, struct sim_model *m)
     struct err e;
     struct reader r CLEANUP(reader_end) = {0};
     struct stmt *q CLEANUP(stmt_done_ptr) = NULL;
-    int64_t revision = 0;
     bool row = false;
     if (reader_begin(s->store, &r, &e) != ERR_OK ||
-        db_int(r.db, &revision, NULL, &e,
-               "SELECT revision FROM rollout_status WHERE rollout_id = ?1", "t", m->rollout) != 0)
+        db_query(r.db, &q, &e, "SELECT revision, status FROM rollout_status WHERE rollout_id = ?1",
+                 "t", m->rollout) != ERR_OK ||
+        stmt_next(q, &row, &e) != ERR_OK)
         sim_fail(s, "%s", e.message);
+    int64_t revision = row ? stmt_int(q, 0) : 0;
     if (revision == m->noted_revision)
         return;
     m->noted_revision = revision;
+    mem_free_ptr(&m->noted_text);
+    m->noted_text = row ? mem_strdup(stmt_text(q, 1)) : NULL;
     if (m->was_restarted)
         check_clocks(s, m);
-    if (db_query(r.db, &q, &e, "SELECT status FROM rollout_status WHERE rollout_id = ?1", "t",
-                 m->rollout) != ERR_OK ||
-        stmt_next(q, &row, &e) != ERR_OK)
-        sim_fail(s, "%s", e.message);
-    mem_free_ptr(&m->noted_text);
-    m->noted_text = mem_strdup(stmt_text(q, 0));
 }
 
 void sim_note_disturbed(struct sim *s, int model)

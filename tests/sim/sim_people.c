@@ -198,7 +198,6 @@ static void cordon(struct sim *s, struct sim_node *n, enum node_cordon kind)
         return;
     n->cordon = kind;
     n->cordoned_ms = s->now_ms;
-    n->was_emptied = n->was_emptied || kind == NODE_UNLOAD;
     sim_say(s, "node %s: %s", n->name, kind == NODE_UNCORDON ? "uncordon" : node_cordon_name(kind));
     controller_wake(s->controller);
 }

@@ -13,9 +13,24 @@
 /* Who routes a node by restarting is not noticed at once: looks at idle pools are far apart. */
 #define NOTICE_MS 15000
 
-void sim_router_start(struct sim *s)
+void sim_router_address(int router, char out[24])
 {
-    struct sim_router *r = &s->router;
+    snprintf(out, 24, "unix:/lb%d", router + 1);
+}
+
+int sim_router_at(const struct sim *s, const char *address)
+{
+    char mine[24];
+    for (int i = 0; i < s->n_routers; i++) {
+        sim_router_address(i, mine);
+        if (strcmp(mine, address) == 0)
+            return i;
+    }
+    return -1;
+}
+
+void sim_router_start(struct sim *s, struct sim_router *r)
+{
     r->is_up = true;
     r->since_ms = s->now_ms;
     for (int m = 0; m < SIM_MAX_MODELS; m++) {
@@ -24,18 +39,21 @@ void sim_router_start(struct sim *s)
     }
 }
 
-void sim_router_hurt(struct sim *s)
+static void hurt(struct sim *s, struct sim_router *r)
 {
-    struct sim_router *r = &s->router;
-    if (!r->is_there)
-        return;
     if (r->is_up && sim_has_faults(s) && sim_random(s, 400) == 0) {
-        sim_say(s, "the router dies");
+        sim_say(s, "router %d dies", (int)(r - s->routers) + 1);
         r->is_up = false;
         r->since_ms = s->now_ms;
     }
     if (!r->is_up && (!sim_has_faults(s) || s->now_ms > r->since_ms + 3000))
-        sim_router_start(s);
+        sim_router_start(s, r);
+}
+
+void sim_router_hurt(struct sim *s)
+{
+    for (int i = 0; i < s->n_routers; i++)
+        hurt(s, &s->routers[i]);
 }
 
 static int find_model(const struct sim *s, const char *name, size_t n)
@@ -59,6 +77,7 @@ static int find_node(const struct sim *s, const char *name, size_t n)
 /* "set server alpha/n1 weight 12" */
 static void set_weight(struct sim *s, const char *command, struct sim_job *j)
 {
+    struct sim_router *r = &s->routers[j->router];
     const char *model = command + strlen("set server ");
     const char *node = strchr(model, '/') + 1;
     const char *end = strchr(node, ' ');
@@ -70,15 +89,16 @@ static void set_weight(struct sim *s, const char *command, struct sim_job *j)
         return;
     }
     int weight = (int)strtol(end + strlen(" weight "), NULL, 10);
-    if (weight == 0 && s->router.weight[m][i] > 0)
-        s->router.zero_ms[m][i] = s->now_ms + sim_random(s, 2000);
-    s->router.weight[m][i] = weight;
+    if (weight == 0 && r->weight[m][i] > 0)
+        r->zero_ms[m][i] = s->now_ms + sim_random(s, 2000);
+    r->weight[m][i] = weight;
     snprintf(j->body + used, sizeof j->body - used, "\n");
 }
 
 /* "show stat alpha 4 -1" */
 static void show_stat(struct sim *s, const char *command, struct sim_job *j)
 {
+    const struct sim_router *r = &s->routers[j->router];
     const char *name = command + strlen("show stat ");
     int m = find_model(s, name, strcspn(name, " "));
     if (m < 0) {
@@ -87,10 +107,9 @@ static void show_stat(struct sim *s, const char *command, struct sim_job *j)
     }
     size_t used = (size_t)snprintf(j->body, sizeof j->body, "# pxname,svname,scur,status,weight\n");
     for (int i = 0; i < s->n_nodes; i++) {
-        bool is_busy = s->router.weight[m][i] > 0 || s->now_ms < s->router.zero_ms[m][i];
+        bool is_busy = r->weight[m][i] > 0 || s->now_ms < r->zero_ms[m][i];
         used += (size_t)snprintf(j->body + used, sizeof j->body - used, "%s,%s,%d,UP,%d\n",
-                                 s->models[m].serve_as, s->nodes[i].name, is_busy,
-                                 s->router.weight[m][i]);
+                                 s->models[m].serve_as, s->nodes[i].name, is_busy, r->weight[m][i]);
     }
 }
 
@@ -110,10 +129,9 @@ void sim_router_talk(struct sim *s, struct sim_job *j)
     }
 }
 
-void sim_router_check(struct sim *s, const struct sim_job *j, int model)
+static void check_one(struct sim *s, const struct sim_router *r, const struct sim_job *j, int model)
 {
-    const struct sim_router *r = &s->router;
-    if (!r->is_there || !r->is_up || s->now_ms < r->since_ms + NOTICE_MS)
+    if (!r->is_up || s->now_ms < r->since_ms + NOTICE_MS)
         return;
     if (r->weight[model][j->node] > 0)
         sim_fail(s, "%s begins on %s, to which requests go", j->key, s->nodes[j->node].name);
@@ -121,19 +139,35 @@ void sim_router_check(struct sim *s, const struct sim_job *j, int model)
         sim_fail(s, "%s begins on %s while requests run there", j->key, s->nodes[j->node].name);
 }
 
-bool sim_router_is_quiet(const struct sim *s, int model, char why[200])
+void sim_router_check(struct sim *s, const struct sim_job *j, int model)
 {
-    const struct sim_router *r = &s->router;
+    for (int i = 0; i < s->n_routers; i++)
+        check_one(s, &s->routers[i], j, model);
+}
+
+/* All nodes of the model have the same share. */
+static bool is_even(const struct sim *s, const struct sim_router *r, int model, char why[200])
+{
     int weight = 0;
-    for (int i = 0; i < s->n_nodes && r->is_there && s->models[model].live != 0; i++) {
+    for (int i = 0; i < s->n_nodes; i++) {
         if (s->nodes[i].is_deleted)
             continue;
         weight = weight == 0 ? r->weight[model][i] : weight;
         if (r->weight[model][i] == weight && weight > 0)
             continue;
-        snprintf(why, 200, "node %s has weight %d for %s, another one %d", s->nodes[i].name,
-                 r->weight[model][i], s->models[model].name, weight);
+        snprintf(why, 200, "node %s has weight %d for %s at router %d, another one %d",
+                 s->nodes[i].name, r->weight[model][i], s->models[model].name,
+                 (int)(r - s->routers) + 1, weight);
         return false;
+    }
+    return true;
+}
+
+bool sim_router_is_quiet(const struct sim *s, int model, char why[200])
+{
+    for (int k = 0; k < s->n_routers && s->models[model].live != 0; k++) {
+        if (!is_even(s, &s->routers[k], model, why))
+            return false;
     }
     return true;
 }

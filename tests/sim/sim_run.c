@@ -13,6 +13,8 @@
 
 #define REST_MS ((int64_t)3600000)
 #define STILL_MS 30000
+#define WARM_UP_SEEDS 4
+#define WARM_UP_BEFORE_MS INT64_C(100000000000)
 
 static void new_controller(struct sim *s)
 {
@@ -20,6 +22,7 @@ static void new_controller(struct sim *s)
                                    .io = &s->io,
                                    .blobs = s->blobs,
                                    .observe_every_ms = 10000,
+                                   .check_every_ms = sim_checks_files(s) ? 60000 : 0,
                                    .sample_every_ms = 2000};
     s->controller = controller_new(&o);
 }
@@ -48,7 +51,8 @@ static void draw_ways(struct sim *s)
 {
     static const int percent[WAY_COUNT] = {
         [WAY_JUMPS] = 15,     [WAY_FREEZES] = 20, [WAY_CORDONS] = 20, [WAY_QUEUE] = 30,
-        [WAY_APPROVALS] = 15, [WAY_LEASES] = 15,  [WAY_SETS] = 20,    [WAY_BAD_PAGES] = 10};
+        [WAY_APPROVALS] = 15, [WAY_LEASES] = 15,  [WAY_SETS] = 20,    [WAY_BAD_PAGES] = 10,
+        [WAY_ROUTERS] = 30,   [WAY_BOTH] = 20};
     for (int i = 0; i < WAY_COUNT; i++)
         s->ways[i] = sim_chance(s, percent[i]);
 }
@@ -66,8 +70,11 @@ static void draw_world(struct sim *s)
     s->has_metrics = sim_chance(s, 85);
     s->fleet_changes = sim_chance(s, 30);
     draw_ways(s);
-    s->router.is_there = sim_chance(s, 40);
-    sim_router_start(s);
+    s->n_routers = sim_chance(s, 40);
+    if (s->n_routers > 0 && s->ways[WAY_ROUTERS])
+        s->n_routers += 1 + (int)sim_random(s, SIM_MAX_ROUTERS - 1);
+    for (int i = 0; i < s->n_routers; i++)
+        sim_router_start(s, &s->routers[i]);
     for (int i = 0; i < s->n_nodes; i++) {
         snprintf(s->nodes[i].name, sizeof s->nodes[i].name, "n%d", i + 1);
         s->nodes[i].is_up = true;
@@ -100,13 +107,27 @@ static void draw_gates(struct sim *s, struct policy *p)
             (struct policy_gate){.kind = GATE_LATENCY, .max_us = 100000, .min_requests = 10};
 }
 
+/* Some canaries are compared with a node that is loaded again; most of these have such a node. */
+static void draw_control(struct sim *s, struct policy *p)
+{
+    if (p->strategy != STRATEGY_CANARY || !sim_chance(s, 20))
+        return;
+    p->reloads_control = true;
+    p->steps[0].bake_ms = 5000;
+    p->gates[p->n_gates++] = (struct policy_gate){.kind = GATE_ERROR_RATIO,
+                                                  .max_ppm = 20000,
+                                                  .ratio_ppm = 1500000,
+                                                  .floor_ppm = 5000,
+                                                  .alpha_ppm = 1000};
+}
+
 static void draw_policy(struct sim *s, struct policy *p)
 {
     static const int64_t bakes[] = {0, 5000, 10000};
     policy_default(p);
     p->strategy = (enum strategy_kind)sim_random(s, STRATEGY_ALL_AT_ONCE + 1);
     p->n_steps = 1 + (int)sim_random(s, 3);
-    bool is_weighted = s->router.is_there && sim_chance(s, 60);
+    bool is_weighted = s->n_routers > 0 && sim_chance(s, 60);
     for (int i = 0; i < p->n_steps; i++)
         p->steps[i] = (struct policy_step){
             .n_nodes = i + 1,
@@ -124,9 +145,12 @@ static void draw_policy(struct sim *s, struct policy *p)
         p->n_approvals = sim_chance(s, 50) ? 0 : 1 + (int)sim_random(s, 2);
         p->steps[p->n_steps - 1].n_approvals = (int)sim_random(s, 2);
     }
+    if (s->ways[WAY_BOTH])
+        p->residency = (enum policy_residency)sim_random(s, RESIDENCY_COUNT);
     if (s->ways[WAY_QUEUE])
         p->queue = (enum policy_queue)sim_random(s, QUEUE_COUNT);
     draw_gates(s, p);
+    draw_control(s, p);
 }
 
 static bool wants_rollout(struct sim *s, const struct sim_model *m)
@@ -187,23 +211,21 @@ static void maybe_command(struct sim *s, struct sim_model *m)
 /* After the faults somebody looks at what is paused or goes on trying for ever, now and then. */
 static void answer_pause(struct sim *s, struct sim_model *m)
 {
-    struct arena a CLEANUP(arena_clear) = {0};
-    struct rollout_status status;
     if (m->rollout[0] == '\0' || sim_has_faults(s) || !sim_chance(s, 10))
         return;
     enum rollout_phase phase = sim_phase(s, m->rollout);
     if (phase != ROLLOUT_PAUSED && !(m->is_rollback && phase == ROLLOUT_RUNNING))
         return;
-    sim_status(s, m->rollout, &a, &status);
-    if (m->is_rollback && status.phase == ROLLOUT_RUNNING && status.n_rollback_failures > 3)
+    const struct rollout_status *status = sim_status(s, m->rollout);
+    if (m->is_rollback && status->phase == ROLLOUT_RUNNING && status->n_rollback_failures > 3)
         sim_command(s, m, COMMAND_ABORT, 0);
-    if (status.phase != ROLLOUT_PAUSED || sim_clock(s) < status.paused_since_ms + 10000)
+    if (status->phase != ROLLOUT_PAUSED || sim_clock(s) < status->paused_since_ms + 10000)
         return;
     static const enum command_verb verbs[] = {COMMAND_RESUME, COMMAND_PROMOTE, COMMAND_PROMOTE_FULL,
                                               COMMAND_ABORT};
     enum command_verb verb = m->n_commands > 20 ? COMMAND_ABORT : verbs[sim_random(s, 4)];
     /* A promotion does not lift what a person paused. */
-    if (status.pauses[0].reason == PAUSE_USER && verb != COMMAND_ABORT)
+    if (status->pauses[0].reason == PAUSE_USER && verb != COMMAND_ABORT)
         verb = COMMAND_RESUME;
     sim_command(s, m, verb, 0);
 }
@@ -274,15 +296,13 @@ static void step(struct sim *s)
 static void say_waiting(struct sim *s)
 {
     for (int m = 0; m < s->n_models; m++) {
-        struct arena a CLEANUP(arena_clear) = {0};
-        struct rollout_status status;
         if (s->models[m].rollout[0] == '\0')
             continue;
-        sim_status(s, s->models[m].rollout, &a, &status);
-        sim_say(s, "%s waits: %s", s->models[m].rollout, status.waiting);
-        for (int i = 0; i < status.n_nodes; i++)
-            sim_say(s, "  %s is %s, back %d", status.nodes[i].name,
-                    node_state_name(status.nodes[i].state), status.nodes[i].is_back);
+        const struct rollout_status *status = sim_status(s, s->models[m].rollout);
+        sim_say(s, "%s waits: %s", s->models[m].rollout, status->waiting);
+        for (int i = 0; i < status->n_nodes; i++)
+            sim_say(s, "  %s is %s, back %d", status->nodes[i].name,
+                    node_state_name(status->nodes[i].state), status->nodes[i].is_back);
     }
 }
 
@@ -316,24 +336,26 @@ bool sim_open(struct sim *s, const char *dir)
         return false;
     snprintf(s->dir, sizeof s->dir, "%s", dir);
     sim_store_open(s);
+    sim_blobs_open(s);
     return true;
 }
 
 void sim_close(struct sim *s)
 {
+    blobs_close(s->blobs);
     store_close(s->store);
+    s->blobs = NULL;
     s->store = NULL;
 }
 
 static void begin_run(struct sim *s, uint64_t seed)
 {
     struct store *store = s->store;
-    char dir[sizeof s->dir];
-    memcpy(dir, s->dir, sizeof dir);
+    struct blobs *blobs = s->blobs;
     bool is_loud = s->is_loud;
     memset(s, 0, sizeof *s);
     s->store = store;
-    memcpy(s->dir, dir, sizeof dir);
+    s->blobs = blobs;
     s->is_loud = is_loud;
     s->seed = seed;
     s->random = seed * 0x9E3779B97F4A7C15U + 0x1234567;
@@ -344,17 +366,36 @@ static void begin_run(struct sim *s, uint64_t seed)
     sim_io_init(s);
 }
 
-bool sim_run(struct sim *s, uint64_t seed)
+static void run_world(struct sim *s)
 {
-    begin_run(s, seed);
-    if (setjmp(s->failed) != 0)
-        return false; /* what is open stays so: the process ends */
-    sim_blobs_open(s);
     draw_world(s);
     sim_setup(s);
     new_controller(s);
     run_all(s);
     controller_free(s->controller);
-    blobs_close(s->blobs);
+}
+
+bool sim_run(struct sim *s, uint64_t seed)
+{
+    begin_run(s, seed);
+    if (setjmp(s->failed) != 0)
+        return false; /* what is open stays so: the process ends */
+    run_world(s);
+    return true;
+}
+
+bool sim_warm_up(struct sim *s)
+{
+    bool is_loud = s->is_loud;
+    if (setjmp(s->failed) != 0)
+        return false;
+    for (uint64_t seed = 1; seed <= WARM_UP_SEEDS; seed++) {
+        begin_run(s, seed);
+        s->is_loud = false;
+        s->now_ms -= WARM_UP_BEFORE_MS;
+        run_world(s);
+        sim_store_empty(s);
+    }
+    s->is_loud = is_loud;
     return true;
 }

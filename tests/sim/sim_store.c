@@ -17,6 +17,7 @@
 #include "manifest.h"
 #include "rollout_names.h"
 #include "sim.h"
+#include "store_inner.h"
 
 bool sim_is_fine(struct sim *s, int rc, const struct err *e)
 {
@@ -46,6 +47,44 @@ void sim_store_open(struct sim *s)
     struct store_options o = {
         .path = ":memory:", .n_readers = 1, .now_ms = store_clock, .now_ctx = s, .is_inline = true};
     must(s, store_open(&o, &s->store, &e), &e);
+}
+
+/* All tables with something in them that was not there from the start. */
+static void list_tables(struct sim *s, struct db *db, struct buf *script)
+{
+    struct err e;
+    struct stmt *q CLEANUP(stmt_done_ptr) = NULL;
+    bool row = true;
+    must(s,
+         db_query(db, &q, &e,
+                  "SELECT name FROM sqlite_schema WHERE type = 'table'"
+                  " AND name NOT IN ('meta', 'schema_migrations') ORDER BY rowid DESC",
+                  ""),
+         &e);
+    must(s, stmt_next(q, &row, &e), &e);
+    for (; row; must(s, stmt_next(q, &row, &e), &e))
+        buf_putf(script, "DELETE FROM %s;", stmt_text(q, 0));
+}
+
+/* A transaction that SQLite ends makes the writer look again where the journal ends. */
+static int lose_fn(struct tx *tx, void *ctx, struct err *e)
+{
+    (void)ctx;
+    db_set_mode(tx_db(tx), DB_OWNER);
+    return db_script(tx_db(tx), "ROLLBACK", e);
+}
+
+void sim_store_empty(struct sim *s)
+{
+    struct err e;
+    struct reader r CLEANUP(reader_end) = {0};
+    struct buf script CLEANUP(buf_clear);
+    buf_init(&script, 1 << 16);
+    must(s, reader_begin(s->store, &r, &e), &e); /* also writes: the store is inline */
+    list_tables(s, r.db, &script);
+    must(s, db_script(r.db, buf_str(&script), &e), &e);
+    reader_end(&r);
+    (void)!store_write(s->store, TX_WORK, lose_fn, NULL, &e);
 }
 
 void sim_blobs_open(struct sim *s)
@@ -127,7 +166,7 @@ static int put_node(struct sim *s, struct db *db, struct sim_node *n, struct err
                            .env_id = s->env_id,
                            .env = "prod",
                            .name = n->name,
-                           .driver = "v2",
+                           .driver = s->ways[WAY_BOTH] ? "triton" : "v2",
                            .admin_url = url,
                            .infer_url = url,
                            .metrics_url = metrics,
@@ -143,18 +182,26 @@ static int put_node(struct sim *s, struct db *db, struct sim_node *n, struct err
     return rc == ERR_OK && n->has_lease ? db_node_renew(db, n->node_id, sim_clock(s), e) : rc;
 }
 
-static int put_router(struct sim *s, struct db *db, struct err *e)
+static int put_routers(struct sim *s, struct db *db, struct err *e)
 {
-    struct router_row row = {.router_id = 7000,
-                             .env_id = s->env_id,
-                             .config = {.name = "lb",
-                                        .driver = "haproxy",
-                                        .address = "unix:/lb",
-                                        .backend = "{serve_as}",
-                                        .server_label = ""},
-                             .created_seq = 1,
-                             .created_ms = 1};
-    return s->router.is_there ? db_router_insert(db, &row, e) : ERR_OK;
+    int rc = ERR_OK;
+    for (int i = 0; rc == ERR_OK && i < s->n_routers; i++) {
+        char name[16];
+        char address[24];
+        snprintf(name, sizeof name, "lb%d", i + 1);
+        sim_router_address(i, address);
+        struct router_row row = {.router_id = 7000 + i,
+                                 .env_id = s->env_id,
+                                 .config = {.name = name,
+                                            .driver = "haproxy",
+                                            .address = address,
+                                            .backend = "{serve_as}",
+                                            .server_label = ""},
+                                 .created_seq = 1,
+                                 .created_ms = 1};
+        rc = db_router_insert(db, &row, e);
+    }
+    return rc;
 }
 
 static int setup_fn(struct tx *tx, void *ctx, struct err *e)
@@ -173,7 +220,7 @@ static int setup_fn(struct tx *tx, void *ctx, struct err *e)
     for (int i = 0; rc == ERR_OK && i < s->n_models; i++)
         rc = put_model(s, tx_db(tx), &s->models[i], e);
     if (rc == ERR_OK)
-        rc = put_router(s, tx_db(tx), e);
+        rc = put_routers(s, tx_db(tx), e);
     struct journal_entry entry = {
         .kind = JOURNAL_ENV_CREATE, .actor = "t-1", .object = "prod", .message = "set up"};
     if (rc == ERR_OK)
@@ -261,13 +308,33 @@ void sim_delete_node(struct sim *s, struct sim_node *n)
 
 /* --- rollouts --- */
 
-bool sim_status(struct sim *s, const char *id, struct arena *a, struct rollout_status *out)
+/* The place of the rollout, or one that may be used for it. */
+static struct sim_status *status_place(struct sim *s, const char *id)
+{
+    for (int i = 0; i < SIM_MAX_MODELS; i++) {
+        if (strcmp(s->status[i].id, id) == 0)
+            return &s->status[i];
+    }
+    return &s->status[s->n_rounds % SIM_MAX_MODELS];
+}
+
+const struct rollout_status *sim_status(struct sim *s, const char *id)
 {
     struct err e;
     struct reader r CLEANUP(reader_end) = {0};
+    struct sim_status *kept = status_place(s, id);
+    int64_t revision = 0;
     must(s, reader_begin(s->store, &r, &e), &e);
-    must(s, db_rollout_status(r.db, id, s->now_ms, a, out, &e), &e);
-    return true;
+    must(s,
+         db_int(r.db, &revision, NULL, &e,
+                "SELECT revision FROM rollout_status WHERE rollout_id = ?1", "t", id),
+         &e);
+    if (revision != 0 && revision == kept->status.revision && strcmp(kept->id, id) == 0)
+        return &kept->status;
+    arena_clear(&kept->arena);
+    snprintf(kept->id, sizeof kept->id, "%s", id);
+    must(s, db_rollout_status(r.db, id, s->now_ms, &kept->arena, &kept->status, &e), &e);
+    return &kept->status;
 }
 
 enum rollout_phase sim_phase(struct sim *s, const char *id)
@@ -286,27 +353,29 @@ enum rollout_phase sim_phase(struct sim *s, const char *id)
     return phase;
 }
 
-/* The active rollout of the model, "". */
-static void find_active(struct sim *s, const struct sim_model *m, char id[32])
+/* What is live, and the active rollout of the model, "". */
+static void find_active(struct sim *s, struct sim_model *m, char id[32])
 {
     struct err e;
     struct reader r CLEANUP(reader_end) = {0};
     struct stmt *q CLEANUP(stmt_done_ptr) = NULL;
     bool row = false;
-    id[0] = '\0';
     must(s, reader_begin(s->store, &r, &e), &e);
     must(s,
          db_query(r.db, &q, &e,
-                  "SELECT rollout_id FROM rollouts WHERE target_id = ?1 AND is_active = 1", "i",
-                  m->target_id),
+                  "SELECT COALESCE(t.live_number, 0), COALESCE(r.rollout_id, '') FROM targets t"
+                  " LEFT JOIN rollouts r ON r.target_id = t.target_id AND r.is_active = 1"
+                  " WHERE t.target_id = ?1",
+                  "i", m->target_id),
          &e);
     must(s, stmt_next(q, &row, &e), &e);
+    if (!row)
+        sim_fail(s, "the target of %s is gone", m->name);
+    m->live = stmt_int(q, 0);
+    snprintf(id, 32, "%s", stmt_text(q, 1));
+    must(s, stmt_next(q, &row, &e), &e);
     if (row)
-        snprintf(id, 32, "%s", stmt_text(q, 0));
-    if (row)
-        must(s, stmt_next(q, &row, &e), &e);
-    if (row)
-        sim_fail(s, "%s and %s are active", id, stmt_text(q, 0));
+        sim_fail(s, "%s and %s are active", id, stmt_text(q, 1));
 }
 
 static void take_up(struct sim *s, struct sim_model *m, const char *id)
@@ -373,16 +442,7 @@ static void note_end(struct sim *s, struct sim_model *m)
 
 void sim_refresh(struct sim *s, struct sim_model *m)
 {
-    struct err e;
-    struct reader r CLEANUP(reader_end) = {0};
     char active[32];
-    must(s, reader_begin(s->store, &r, &e), &e);
-    must(s,
-         db_int(r.db, &m->live, NULL, &e,
-                "SELECT COALESCE(live_number, 0) FROM targets WHERE target_id = ?1", "i",
-                m->target_id),
-         &e);
-    reader_end(&r);
     find_active(s, m, active);
     if (m->rollout[0] != '\0' && strcmp(active, m->rollout) != 0)
         note_end(s, m);

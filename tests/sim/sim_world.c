@@ -52,6 +52,11 @@ static void add_to_digest(struct sim *s, const char *words)
         s->digest = (s->digest ^ (unsigned char)*words) * 0x100000001B3U;
 }
 
+bool sim_checks_files(const struct sim *s)
+{
+    return s->seed % 4 == 1;
+}
+
 bool sim_has_faults(const struct sim *s)
 {
     return s->now_ms < s->faults_end_ms;
@@ -126,6 +131,7 @@ static void fill_job(struct sim *s, const struct job *job, struct sim_job *mine)
     mine->model = -1;
     if (mine->is_router) {
         snprintf(mine->lines, sizeof mine->lines, "%s", job->lines.text);
+        mine->router = sim_router_at(s, job->lines.address);
     } else if (job->kind == JOB_HTTP) {
         snprintf(mine->url, sizeof mine->url, "%s", job->call.url);
         snprintf(mine->method, sizeof mine->method, "%s", job->call.method);
@@ -135,6 +141,7 @@ static void fill_job(struct sim *s, const struct job *job, struct sim_job *mine)
     } else {
         mine->number = job->file.number;
         mine->keep = job->file.n_keep > 0 ? job->file.keep[0] : 0;
+        mine->beside = job->file.n_keep > 1 ? job->file.keep[1] : 0;
         for (int i = 0; i < s->n_models; i++) {
             if (strcmp(s->models[i].serve_as, serve_as) == 0)
                 mine->model = i;
@@ -171,6 +178,8 @@ static int io_submit(void *self, const struct job *job, struct err *e)
     }
     if (mine == NULL)
         sim_fail(s, "more than %d jobs are in flight", SIM_MAX_JOBS);
+    if (mine == &s->jobs[s->n_jobs])
+        s->n_jobs++;
     fill_job(s, job, mine);
     if (mine->is_router) {
         sim_check_submit(s, job, mine);
@@ -197,7 +206,7 @@ static void take_effect(struct sim *s, struct sim_job *j)
 {
     j->effect_ms = 0;
     if (j->is_router) {
-        if (!s->router.is_up)
+        if (!s->routers[j->router].is_up)
             j->fate = FATE_NOT_SENT;
         if (j->fate == FATE_DONE || j->fate == FATE_LOST_DONE)
             sim_router_talk(s, j);
@@ -253,7 +262,9 @@ static struct sim_job *next_job(struct sim *s, int64_t *at)
 {
     struct sim_job *next = NULL;
     *at = INT64_MAX;
-    for (int i = 0; i < SIM_MAX_JOBS; i++) {
+    while (s->n_jobs > 0 && !s->jobs[s->n_jobs - 1].is_there)
+        s->n_jobs--;
+    for (int i = 0; i < s->n_jobs; i++) {
         struct sim_job *j = &s->jobs[i];
         if (!j->is_there)
             continue;
@@ -338,7 +349,7 @@ void sim_io_init(struct sim *s)
 
 void sim_forget_jobs(struct sim *s)
 {
-    for (int i = 0; i < SIM_MAX_JOBS; i++) {
+    for (int i = 0; i < s->n_jobs; i++) {
         struct sim_job *j = &s->jobs[i];
         if (!j->is_there)
             continue;

@@ -6,9 +6,9 @@
  * Searches are exhaustive: they end when no new state comes up, and one that does not end within
  * MOST_STATES fails. What is searched: canaries of two steps on two nodes with two faults, a fault
  * and a command or two commands, on three nodes with one fault and one command; first versions, no
- * automatic rollback, both versions loaded, all nodes at once with approvals. A fault is any failed
- * or lost operation, a node that dies or comes back empty, a bad verdict, a freeze or a restart of
- * the controller, at any moment; commands are all there are.
+ * automatic rollback, both versions loaded, reload control, all nodes at once with approvals. A
+ * fault is any failed or lost operation, a node that dies or comes back empty, a bad verdict, a
+ * freeze or a restart of the controller, at any moment; commands are all there are.
  *
  * What is not: with MREG_GRAPH_STATES=N also a fault and two commands on two nodes (whole) and two
  * faults on three nodes, which is cut at N states. More than that, golden requests, routers,
@@ -281,6 +281,8 @@ static size_t run(struct graph *g, size_t most, bool may_be_cut)
 #define GATES "\"gates\":[{\"kind\":\"health\"},{\"kind\":\"error-ratio\"}]"
 #define USUAL "{" CANARY "," GATES "}"
 
+#define CONTROLLED "{" CANARY "," GATES ",\"reload_control\":true,\"drain\":\"1s\"}"
+
 #define VERB(verb) (1U << COMMAND_##verb)
 #define STEERING (VERB(PAUSE) | VERB(RESUME) | VERB(PROMOTE) | VERB(ABORT))
 #define AT_ONCE "{\"strategy\":\"all-at-once\",\"bake\":\"2s\",\"approvals\":1," GATES "," TIMES "}"
@@ -296,6 +298,7 @@ static struct graph graphs[] = {
     {"nothing goes wrong", USUAL, .n_nodes = 3, .from = 1},
     {"one fault", USUAL, .n_nodes = 2, .from = 1, .n_faults = 1},
     {"one fault, three nodes", USUAL, .n_nodes = 3, .from = 1, .n_faults = 1},
+    {"reload control", CONTROLLED, .n_nodes = 2, .from = 1, .n_faults = 1},
     {"a command", USUAL, .n_nodes = 3, .from = 1, .n_commands = 1},
     {"two commands", USUAL, .n_nodes = 2, .from = 1, .n_commands = 2},
 #if !SLOW
@@ -308,6 +311,8 @@ static struct graph graphs[] = {
      .verbs = VERB(APPROVE) | VERB(REJECT) | VERB(ABORT)},
     {"it replaces another one", USUAL, .n_nodes = 2, .from = 1, .left = 1, .n_faults = 1,
      .n_commands = 1},
+    {"reload control, a command", CONTROLLED, .n_nodes = 2, .from = 1, .n_commands = 1},
+    {"reload control, both", CONTROLLED, .n_nodes = 2, .from = 1, .n_faults = 1, .n_commands = 1},
     {"a fault and a command", USUAL, .n_nodes = 2, .from = 1, .n_faults = 1, .n_commands = 1},
     {"two faults", USUAL, .n_nodes = 2, .from = 1, .n_faults = 2},
     {"three nodes, a fault, a command", USUAL, .n_nodes = 3, .from = 1, .n_faults = 1,

@@ -127,7 +127,7 @@ static void test_cordon(void **state)
     b->now_ms += 3000;
     bench_step(b);
     assert_int_equal(b->given, 6); /* others first */
-    bench_expect_words(b, "step 3/3", "n1 is cordoned: mreg node uncordon n1");
+    bench_expect_words(b, "step 3/3", "n1 is cordoned: mreg node uncordon e n1");
     bench_until(b, ROLLOUT_PAUSED, 600000);
     bench_expect(b, ROLLOUT_PAUSED);
     bench_expect_words(b, "cordoned", NULL);

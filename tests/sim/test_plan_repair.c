@@ -106,12 +106,100 @@ static void test_left_alone(void **state)
     assert_int_equal(b->n_switches, 1);
 }
 
+/* What the folder of a node shows, by mreg's own switches, and whether that is put right. */
+static void test_shown_files(void **state)
+{
+    (void)state;
+    static const struct {
+        struct shown_files shown;
+        int64_t live;
+        bool is_gone, is_foreign;
+        int n_switches;
+    } rows[] = {
+        {{.is_known = false, .number = 2}, 1, false, false, 0},
+        {{.is_known = true, .number = 1}, 1, false, false, 0},
+        /* Halted between the files and the load: it serves on from memory. */
+        {{.is_known = true, .number = 2}, 1, false, false, 1},
+        {{.is_known = true, .is_doubtful = true, .number = 1}, 1, false, false, 1},
+        /* It was to be emptied, and is wanted again before that was done. */
+        {{.is_known = true, .number = 0}, 1, false, false, 1},
+        /* Its server ends whenever it starts: nobody will ever see it serve the wrong version. */
+        {{.is_known = true, .number = 2}, 1, true, false, 1},
+        {{.is_known = true, .number = 1}, 1, true, false, 0},
+        {{.is_known = true, .number = 2}, 1, true, true, 0},
+        /* Nothing is live, and it serves nothing yet. */
+        {{.is_known = true, .number = 5}, 0, false, false, 1},
+        {{.is_known = true, .number = 0}, 0, false, false, 0},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct bench *b CLEANUP(bench_free) = bench_new(bench_plain, 3);
+        struct view_node *n = &b->nodes[1];
+        b->live = rows[i].live;
+        for (int k = 0; k < b->n_nodes && b->live == 0; k++)
+            b->nodes[k].seen.n_ready = 0;
+        n->shown = rows[i].shown;
+        n->is_reachable = !rows[i].is_gone;
+        n->reachable_since_ms = b->now_ms;
+        n->owner_epoch = rows[i].is_foreign ? 7 : 0;
+        bench_reconcile(b, 60000, 0);
+        assert_int_equal(b->n_switches, rows[i].n_switches);
+        if (rows[i].n_switches > 0)
+            assert_false(shown_differs(&n->shown, b->live));
+        /* Nobody is told to load who is not there. */
+        assert_int_equal(n->op.action == OP_SWITCH, rows[i].is_gone && rows[i].n_switches > 0);
+        for (int k = 0; k < b->status.n_nodes; k++)
+            assert_int_equal(b->status.nodes[k].move.phase, MOVE_NONE);
+    }
+}
+
+/* A node that is gone, and whose files cannot be put right, holds nobody up for long. */
+static void test_dead_folder(void **state)
+{
+    (void)state;
+    struct bench *b CLEANUP(bench_free) = bench_new(bench_plain, 3);
+    struct view_node *n = &b->nodes[0];
+    n->shown = (struct shown_files){.is_known = true, .number = 2};
+    n->is_reachable = false;
+    n->reachable_since_ms = b->now_ms;
+    b->is_frozen = true;
+    bench_reconcile(b, 20000, 0);
+    assert_int_equal(n->op.state, OP_OPEN);
+    b->nodes[2].seen.n_ready = 0;
+    n->op.state = OP_FAILED;
+    n->op.why = OP_CLASS_TRANSIENT;
+    n->op.ended_ms = b->now_ms;
+    b->is_frozen = false;
+    b->policy.max_unavailable.n_nodes = 2;
+    while (b->nodes[2].seen.n_ready == 0 && b->n_switches == 0)
+        bench_reconcile(b, 1000, 0);
+    assert_int_equal(b->nodes[2].op.action, OP_LOAD);
+    assert_true(shown_differs(&n->shown, 1));
+    bench_reconcile(b, 60000, 0);
+    assert_false(shown_differs(&n->shown, 1));
+}
+
+/* With nothing live, files of ours that were found in a folder are taken away with what they are
+ * served as. */
+static void test_found_files(void **state)
+{
+    (void)state;
+    struct bench *b CLEANUP(bench_free) = bench_new(bench_plain, 2);
+    b->live = 0;
+    b->nodes[0].seen.ready[0] = b->nodes[1].seen.ready[0] = 77; /* nobody's, as far as is known */
+    b->nodes[1].has_drifted = true;
+    bench_reconcile(b, 15000, 0);
+    assert_int_equal(b->nodes[0].seen.n_ready, 1);
+    assert_int_equal(b->nodes[1].seen.n_ready, 0);
+    assert_int_equal(b->nodes[1].op.action, OP_UNLOAD);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_repair),      cmocka_unit_test(test_repair_leaves_unmanaged),
         cmocka_unit_test(test_empty_first), cmocka_unit_test(test_rate),
-        cmocka_unit_test(test_left_alone),
+        cmocka_unit_test(test_left_alone),  cmocka_unit_test(test_shown_files),
+        cmocka_unit_test(test_dead_folder), cmocka_unit_test(test_found_files),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -46,17 +46,20 @@ static void make_dir(char path[64])
 
 static void remove_dir(const char *path)
 {
-    static const char *const names[] = {"blobs", "staging"};
     char file[160];
-    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
-        snprintf(file, sizeof file, "%s/%s", path, names[i]);
-        if (unlink(file) != 0)
-            (void)rmdir(file);
+    for (unsigned i = 0; i < 256; i++) {
+        snprintf(file, sizeof file, "%s/blobs/%02x", path, i);
+        (void)rmdir(file);
     }
+    snprintf(file, sizeof file, "%s/blobs", path);
+    (void)rmdir(file);
+    snprintf(file, sizeof file, "%s/staging", path);
+    (void)rmdir(file);
     (void)rmdir(path);
 }
 
 #define MAX_FAILURES 10
+#define WARM_FROM 50 /* seeds of a process, for fewer it is not worth it */
 
 /* What a process of the run found out. */
 struct tally {
@@ -117,7 +120,10 @@ static void run_seeds(struct tally *t, uint64_t seed, uint64_t end, uint64_t ste
     mallopt(M_TRIM_THRESHOLD, 256 << 20);
     mallopt(M_MMAP_THRESHOLD, 16 << 20);
     mallopt(M_TOP_PAD, 4 << 20);
-    if (!sim_open(s, dir))
+    bool is_open = sim_open(s, dir);
+    if (is_open && end - seed >= WARM_FROM * step && !sim_warm_up(s))
+        is_open = sim_open(s, dir); /* the seed that fails is told of when its turn comes */
+    if (!is_open)
         tell_failure(t, 0, s);
     for (; seed < end && t->n_failed < MAX_FAILURES; seed += step) {
         s->failure[0] = '\0';

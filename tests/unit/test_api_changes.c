@@ -254,6 +254,7 @@ static void test_refusals(void **state)
         {api_history_page, "fr*", "model=churn", ERR_NOT_FOUND},
         {api_serving, "fr*", "model=churn", ERR_NOT_FOUND},
         {api_serving, "*", "at=never", ERR_INVALID},
+        {api_serving, "*", "cursor=eA", ERR_INVALID},
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         struct reply rp;
@@ -324,11 +325,35 @@ static void test_serving(void **state)
         {"*", "env=gone", ""},
         {"*", "at=2026-01-01", ""},
         {"*", "",
-         "Prod EU/n1:serving=churn@1 production/n1:unobserved=fraud@1 production/n2:none "
-         "staging/n1:serving=fraud@2 staging/n1:serving=churn@7"},
+         "production/n1:unobserved=fraud@1 production/n2:none staging/n1:serving=fraud@2 "
+         "staging/n1:serving=churn@7 Prod EU/n1:serving=churn@1"},
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++)
         assert_string_equal(serving(cases[i].models, cases[i].query), cases[i].wanted);
+}
+
+/* Pages end between nodes, and together they are everything once. */
+static void test_serving_pages(void **state)
+{
+    (void)state;
+    put_serving("production", "n1", "serving", "fraud@1 churn@2");
+    put_serving("production", "n2", "none", "");
+    put_serving("production", "n3", "serving", "churn@2");
+    put_serving("staging", "n1", "serving", "fraud@3");
+    for (int limit = 1; limit <= 6; limit++) {
+        struct buf got CLEANUP(buf_clear);
+        char *query = arena_printf(&arena, "limit=%d", limit);
+        buf_init(&got, 4096);
+        for (const char *next = ""; next;) {
+            json_t *page CLEANUP(json_decref_ptr) = get(api_serving, "*", query);
+            size_t n = json_array_size(json_object_get(page, "items"));
+            assert_in_range(n, 1, limit < 2 ? 2 : limit);
+            buf_putf(&got, "%s%s", got.len ? " " : "", serving("*", query));
+            next = json_string_value(json_object_get(page, "next"));
+            query = arena_printf(&arena, "limit=%d&cursor=%s", limit, next ? next : "");
+        }
+        assert_string_equal(buf_str(&got), serving("*", ""));
+    }
 }
 
 static void test_repository(void **state)
@@ -396,6 +421,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_items, setup, teardown),
         cmocka_unit_test_setup_teardown(test_refusals, setup, teardown),
         cmocka_unit_test_setup_teardown(test_serving, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_serving_pages, setup, teardown),
         cmocka_unit_test_setup_teardown(test_repository, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

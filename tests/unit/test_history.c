@@ -17,6 +17,7 @@
 
 #include "clock.h"
 #include "history_inner.h"
+#include "history_repo_inner.h"
 #include "keys.h"
 #include "support_history.h"
 
@@ -434,6 +435,28 @@ static void test_packs_are_merged(void **state)
     assert_string_equal(out.data, head);
 }
 
+/* After a long catch-up there are hundreds of packs: they are merged in many short turns. */
+static void test_merges_are_short(void **state)
+{
+    static const struct {
+        uint32_t n_objects[4]; /* of the smallest, and of all from the second, third, fourth on */
+        size_t chosen;
+    } cases[] = {
+        {{3, 3, 3, 3}, 800}, /* all of them: 2,400 objects */
+        {{3, 3, 3, 30000}, 5},
+        {{1800, 1800, 1800, 1800}, 34}, /* 61,200 */
+        {{30000, 30000, 30000, 30000}, 2},
+        {{20, 10000, 25000, 30000}, 4},
+    };
+    static struct pack_file packs[800];
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        for (size_t k = 0; k < ARRAY_LEN(packs); k++)
+            packs[k].n_objects = cases[i].n_objects[k < 3 ? k : 3];
+        assert_int_equal(repo_choose_packs(packs, ARRAY_LEN(packs)), cases[i].chosen);
+    }
+}
+
 static bool is_asked_less(void *arg)
 {
     int *left = arg;
@@ -525,6 +548,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_stored_id_differs, setup, teardown),
         cmocka_unit_test_setup_teardown(test_failure_and_recovery, setup, teardown),
         cmocka_unit_test_setup_teardown(test_packs_are_merged, setup, teardown),
+        cmocka_unit_test(test_merges_are_short),
         cmocka_unit_test_setup_teardown(test_a_merge_can_be_given_up, setup, teardown),
         cmocka_unit_test_setup_teardown(test_document_sizes, setup, teardown),
         cmocka_unit_test_setup_teardown(test_thread, setup, teardown),

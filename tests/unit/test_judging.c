@@ -280,6 +280,67 @@ static void test_unreachable(void **state)
     assert_int_equal(judge_bench_result(b)->verdict, VERDICT_PASS);
 }
 
+/* Nobody is compared until the control is warm; then it alone is, after the same warm-up. */
+static void test_control(void **state)
+{
+    struct judge_bench *b = *state;
+    struct rollout_status *s = &b->target.lane.status;
+    s->control = CONTROL_RELOADING;
+    s->control_id = 3;
+    judge_bench_turn(b, 0, 0, 10, 0);
+    judge_bench_change(b, 0);
+    judge_bench_turn(b, 20, 0, 20, 0);
+    assert_int_equal(b->target.judging->begun_ms, 0);
+    s->control = CONTROL_WARM;
+    judge_bench_turn(b, 20, 0, 20, 0);
+    assert_int_equal(b->target.judging->begun_ms, b->c.now_ms);
+    for (int i = 0; i < JUDGE_NODES; i++)
+        assert_int_equal(judging_node(b->target.judging, i + 1)->arm, i == 0   ? ARM_CANARY
+                                                                      : i == 2 ? ARM_BASE
+                                                                               : ARM_NONE);
+    judge_bench_turn(b, 20, 0, 20, 0);
+    judge_bench_turn(b, 20, 0, 20, 0);
+    judge_bench_turn(b, 20, 0, 20, 0);
+    const struct gate_result *r = judge_bench_result(b);
+    assert_int_equal(r->n_base_requests, r->n_requests); /* ten were left out on both sides */
+    assert_in_range(r->n_requests, 20, 59);
+    int64_t before = r->n_base_requests;
+    /* Given up: all of them again, from now on. */
+    s->control = CONTROL_LOST;
+    judge_bench_turn(b, 20, 0, 20, 0);
+    judge_bench_turn(b, 20, 0, 20, 0);
+    assert_int_equal(judging_node(b->target.judging, 2)->arm, ARM_BASE);
+    assert_int_equal(judging_node(b->target.judging, 3)->arm, ARM_BASE);
+    judge_bench_turn(b, 20, 0, 20, 0);
+    assert_in_range(r->n_base_requests, before + 3 * 20 + 1, before + 3 * 3 * 20);
+}
+
+/* Before the rollout the same nodes are compared as during it. */
+static void test_control_before(void **state)
+{
+    struct judge_bench *b = *state;
+    struct rollout_status *s = &b->target.lane.status;
+    s->control = CONTROL_WARM;
+    s->control_id = 3;
+    /* Node 2 fails half of its requests: it is not compared with. */
+    for (int i = 0; i < 60; i++) {
+        judge_bench_turn(b, 20, 0, 20, 0);
+        b->bad[1] += 20;
+    }
+    b->step.started_ms = b->c.now_ms;
+    judge_bench_change(b, 0);
+    judge_bench_turn(b, 20, 0, 20, 0);
+    const struct judging *j = b->target.judging;
+    int64_t n_base = 0;
+    int64_t n_bad = 0;
+    for (size_t i = 0; i < j->n_intervals; i++) {
+        n_base += j->intervals[i].kind == INTERVAL_BEFORE ? j->intervals[i].in.n_base : 0;
+        n_bad += j->intervals[i].kind == INTERVAL_BEFORE ? j->intervals[i].in.bad_base : 0;
+    }
+    assert_true(n_base > 0);
+    assert_int_equal(n_bad, 0);
+}
+
 /* A floor of 0 is nearly 0, not the default. */
 static void test_settings(void **state)
 {
@@ -305,6 +366,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_stored, judge_bench_setup, judge_bench_teardown),
         cmocka_unit_test_setup_teardown(test_crashes, judge_bench_setup, judge_bench_teardown),
         cmocka_unit_test_setup_teardown(test_unreachable, judge_bench_setup, judge_bench_teardown),
+        cmocka_unit_test_setup_teardown(test_control, judge_bench_setup, judge_bench_teardown),
+        cmocka_unit_test_setup_teardown(test_control_before, judge_bench_setup,
+                                        judge_bench_teardown),
         cmocka_unit_test_setup_teardown(test_settings, judge_bench_setup, judge_bench_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

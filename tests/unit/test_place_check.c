@@ -108,6 +108,29 @@ static void test_missing_and_beside(void **state)
     fixture_refused(&w->f, place_stage(w, 1), ERR_CONFLICT, "not placed by this registry");
 }
 
+static int check_none(struct place_fixture *w)
+{
+    struct file_job job = place_job(w, 0);
+
+    return place_run(&w->place, JOB_CHECK, &job, INT64_MAX, &w->f.e);
+}
+
+/* With nothing live nothing of ours is visible; what is somebody else's may be. */
+static void test_nothing_wanted(void **state)
+{
+    struct place_fixture *w = *state;
+
+    FLEET_OK(&w->f, check_none(w));
+    show_one(w);
+    fixture_refused(&w->f, check_none(w), ERR_CORRUPT, "fraud/1 lies there too");
+    FLEET_OK(&w->f, place_show(w, 0, 0));
+    FLEET_OK(&w->f, check_none(w));
+    (void)mkdir(place_path(w, "fraud"), 0755);
+    (void)mkdir(place_path(w, "fraud/9"), 0755);
+    place_put(w, "fraud/9/model.bin", "somebody else's");
+    FLEET_OK(&w->f, check_none(w));
+}
+
 /* A link in the place of a file is no file, wherever it points. */
 static void test_links(void **state)
 {
@@ -158,7 +181,8 @@ static void test_adopt(void **state)
     FLEET_OK(&w->f, adopt(w, 1));
     FLEET_OK(&w->f, adopt(w, 1));
     assert_true(place_exists(w, "fraud/1/golden/one.json")); /* no server reads it: it is added */
-    FLEET_OK(&w->f, check(w, 1)); /* its own settings are the right ones */
+    FLEET_OK(&w->f, check(w, 1));   /* its own settings are the right ones */
+    FLEET_OK(&w->f, check_none(w)); /* it becomes live when the last node was adopted */
     place_put(w, "fraud/1/model-settings.json", "{}");
     fixture_refused(&w->f, check(w, 1), ERR_CORRUPT, "model-settings.json was changed");
     FLEET_OK(&w->f, place_stage(w, 1));
@@ -209,7 +233,7 @@ static void test_adopt_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        T(test_drift), T(test_touched), T(test_missing_and_beside),
+        T(test_drift), T(test_touched), T(test_missing_and_beside), T(test_nothing_wanted),
         T(test_links), T(test_adopt),   T(test_adopt_refused),
     };
 

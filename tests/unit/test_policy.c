@@ -233,6 +233,22 @@ static void write_policy(const struct policy *p, struct buf *out)
     assert_int_equal(json_canonical(j, out, &e), ERR_OK);
 }
 
+/* What is spelt out means the same. */
+static void check_effective(const struct policy *p, struct buf *text)
+{
+    static struct policy again;
+    struct err e;
+    struct buf second CLEANUP(buf_clear);
+    json_t *whole CLEANUP(json_decref_ptr) = policy_effective(p);
+    assert_non_null(json_object_get(whole, "approvals"));
+    assert_non_null(json_object_get(whole, "wave_bake"));
+    assert_non_null(json_object_get(whole, "rollback_max_unavailable"));
+    assert_int_equal(policy_parse(whole, "", &again, &e), ERR_OK);
+    again.rollback_max_unavailable = p->rollback_max_unavailable;
+    write_policy(&again, &second);
+    assert_string_equal(buf_str(text), buf_str(&second));
+}
+
 static void test_round_trip(void **state)
 {
     (void)state;
@@ -246,6 +262,7 @@ static void test_round_trip(void **state)
         "{\"strategy\":\"canary\",\"steps\":[{\"weight\":\"0.01\"},{\"weight\":\"100\","
         "\"max_bake\":\"1h\",\"approvals\":1}],\"gates\":[]}",
         "{\"strategy\":\"all-at-once\",\"gates\":[]}",
+        "{\"strategy\":\"canary\",\"reload_control\":true,\"gates\":[{\"kind\":\"error-ratio\"}]}",
         "{\"strategy\":\"canary\",\"steps\":[{\"percent\":1,\"bake\":\"7d\"}],"
         "\"gates\":[{\"kind\":\"error-rate\",\"max\":\"1\"},{\"kind\":\"latency\",\"max_ms\":\"0."
         "001\"}]}",
@@ -258,6 +275,7 @@ static void test_round_trip(void **state)
         struct buf second CLEANUP(buf_clear);
         assert_int_equal(policy_read(texts[i], &p, &e), ERR_OK);
         write_policy(&p, &first);
+        check_effective(&p, &first);
         assert_int_equal(policy_read(buf_str(&first), &again, &e), ERR_OK);
         write_policy(&again, &second);
         assert_string_equal(buf_str(&first), buf_str(&second));

@@ -197,8 +197,11 @@ static bool script_cut(void *self)
 
 static struct peer peer_of(struct script *s)
 {
-    return (struct peer){
-        .self = s, .read = script_read, .write = script_write, .was_cut = script_cut, .has_left = script_cut};
+    return (struct peer){.self = s,
+                         .read = script_read,
+                         .write = script_write,
+                         .was_cut = script_cut,
+                         .has_left = script_cut};
 }
 
 static int read_body(struct script *s, struct guard g, json_t **out, struct body *b)

@@ -139,6 +139,12 @@ static void fill(struct rollout_status *s, struct arena *a)
     s->weight_bp = -1;
     s->way_back = (struct rollout_way_back){
         .n_nodes = 1, .n_at_a_time = 1, .low_point = 1, .eta_ms = 9000, .needs_load = true};
+    s->control = CONTROL_LOST;
+    s->control_id = 12;
+    s->control_ms = 4700;
+    s->control_until_ms = 9900;
+    snprintf(s->control_text, sizeof s->control_text, "control n\"2 given up: load: no");
+    s->nodes[1].move.reloads = true;
     s->n_gates = 1;
     s->gates = arena_alloc(a, sizeof s->gates[0]);
     s->gates[0] = (struct gate_result){.kind = GATE_ERROR_RATE,
@@ -182,6 +188,12 @@ static void test_status(void **state)
     assert_int_equal(back.fault, ROLLOUT_FAULT_INFRASTRUCTURE);
     assert_int_equal(back.way_back.eta_ms, 9000);
     assert_true(back.way_back.needs_load);
+    assert_int_equal(back.control, CONTROL_LOST);
+    assert_int_equal(back.control_id, 12);
+    assert_int_equal(back.control_ms, 4700);
+    assert_int_equal(back.control_until_ms, 9900);
+    assert_string_equal(back.control_text, s.control_text);
+    assert_true(back.nodes[1].move.reloads);
     rollout_status_copy(&back, &a, &copy);
     rollout_status_write(&copy, &second);
     assert_string_equal(buf_str(&first), buf_str(&second));
@@ -274,6 +286,23 @@ static void test_commands(void **state)
     }
 }
 
+/* The end of the last step is refused while no node serves the new version. */
+static void test_end_of_what_nobody_serves(void **state)
+{
+    (void)state;
+    struct rollout_node nodes[2] = {0};
+    struct rollout_status s = {
+        .phase = ROLLOUT_RUNNING, .step = 1, .n_steps = 2, .nodes = nodes, .n_nodes = 2};
+    struct err e;
+    assert_int_equal(rollout_command_check(&s, COMMAND_PROMOTE, 0, &e), ERR_OK);
+    s.step = 2;
+    assert_int_equal(rollout_command_check(&s, COMMAND_PROMOTE, 0, &e), ERR_CONFLICT);
+    assert_int_equal(rollout_command_check(&s, COMMAND_PROMOTE_FULL, 0, &e), ERR_CONFLICT);
+    assert_int_equal(rollout_command_check(&s, COMMAND_PAUSE, 0, &e), ERR_OK);
+    nodes[1].is_done = true;
+    assert_int_equal(rollout_command_check(&s, COMMAND_PROMOTE, 0, &e), ERR_OK);
+}
+
 /* A resume that could end nothing is refused, with what it waits for. */
 static void test_resume_of_a_freeze(void **state)
 {
@@ -354,6 +383,7 @@ int main(void)
         cmocka_unit_test(test_old_status),
         cmocka_unit_test(test_pause_names),
         cmocka_unit_test(test_commands),
+        cmocka_unit_test(test_end_of_what_nobody_serves),
         cmocka_unit_test(test_resume_of_a_freeze),
         cmocka_unit_test(test_api),
         cmocka_unit_test(test_document),

@@ -204,6 +204,10 @@ static void test_many(void **state)
     assert_int_equal(steps[n - 1].n_nodes, ROLLOUT_MAX_NODES);
 }
 
+#define CONTROL(gate, bake)                                                                     \
+    "{\"strategy\":\"canary\",\"reload_control\":true,\"steps\":[{\"nodes\":1,\"bake\":\"" bake \
+    "\"}],\"gates\":[" gate "]}"
+
 static void test_refused(void **state)
 {
     (void)state;
@@ -223,13 +227,20 @@ static void test_refused(void **state)
         {"{\"strategy\":\"shadow\"}", 2, true, true, NULL},
         {"{\"strategy\":\"canary\",\"steps\":[{\"weight\":\"5\"}]}", 2, false, false, "weight"},
         {"{\"strategy\":\"canary\",\"steps\":[{\"weight\":\"5\"}]}", 2, true, false, NULL},
+        {"{\"reload_control\":true}", 3, false, false, "strategy canary"},
+        {CONTROL("{\"kind\":\"error-ratio\"}", "9s"), 3, false, false, NULL},
+        {CONTROL("{\"kind\":\"slow-ratio\"}", "9s"), 2, false, false, NULL},
+        {CONTROL("{\"kind\":\"health\"}", "9s"), 3, false, false, "gate that compares"},
+        {CONTROL("{\"kind\":\"error-ratio\"}", "0"), 3, false, false, "bake in the first step"},
+        {CONTROL("{\"kind\":\"error-ratio\"}", "9s"), 1, false, false, "there is none"},
         /* Steps are of canaries only. */
         {"{\"steps\":[{\"weight\":\"5\"}]}", 2, false, false, NULL},
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         static struct policy p;
         struct err e;
-        assert_int_equal(policy_read(cases[i].policy, &p, &e), ERR_OK);
+        if (policy_read(cases[i].policy, &p, &e) != ERR_OK)
+            fail_msg("case %zu: %s at %s", i, e.message, e.pointer);
         const char *words =
             steps_refuse(&p, cases[i].n_nodes, cases[i].has_router, cases[i].can_mirror);
         assert_int_equal(words == NULL, cases[i].words == NULL);

@@ -8,9 +8,11 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
-#include "controller_inner.h"
+#include "routes.h"
 
 #define N_NODES 3
 #define N_TARGETS 3
@@ -139,6 +141,31 @@ static void test_a_change_wakes_all(void **state)
     assert_false(is_due(w, 0) || is_due(w, 1) || is_due(w, 2));
 }
 
+/* Weights that a rollout or a repair was setting when the next one came: nobody else closes the
+ * operation, and the lane that comes back would wait for it for ever. */
+static void test_weights_of_the_lane_before(void **state)
+{
+    struct small *w = *state;
+    struct target *t = &w->targets[0];
+    struct routed routed = {.target_id = 20, .n_open = 1, .op = {.state = OP_OPEN, .attempt = 1}};
+    struct env_routes all = {.env_id = 1, .routes = &routed, .n_routes = 1};
+    struct view_node nodes[N_NODES] = {0};
+    struct view v = {.nodes = nodes, .n_nodes = N_NODES};
+    struct err e;
+    snprintf(routed.lane, sizeof routed.lane, "target-20");
+    snprintf(routed.op_key, sizeof routed.op_key, "t20/g0/target-20/n0/1");
+    snprintf(t->lane.id, sizeof t->lane.id, "r-1");
+    w->c->routes = &all;
+    assert_int_equal(routes_view(w->c, &w->env, t, nodes, &v, &e), ERR_OK);
+    assert_int_equal(v.router_op.state, OP_NONE);
+    assert_int_equal(w->c->n_closings, 1);
+    assert_string_equal(w->c->closings[0].key, "t20/g0/target-20/n0/1");
+    assert_int_equal(w->c->closings[0].state, OP_UNKNOWN);
+    assert_int_equal(routes_view(w->c, &w->env, t, nodes, &v, &e), ERR_OK);
+    assert_int_equal(w->c->n_closings, 1);
+    free(w->c->closings);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -146,6 +173,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_nodes_that_lack_it, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_who_waits_is_woken, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_change_wakes_all, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_weights_of_the_lane_before, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -38,11 +38,39 @@ export async function open(browser, { theme = "light", width = 1280, height = 90
   page.on("console", (m) => { if (["error", "warning"].includes(m.type()) && !/status of (40[0134]|409|422)|ERR_(CONNECTION|INCOMPLETE|EMPTY|SOCKET)/.test(m.text())) faults.push("console: " + m.text()); });
   page.on("pageerror", (e) => faults.push("exception: " + e.message));
   page.on("request", (r) => { requests.push(r.url()); if (!r.url().startsWith(url) && !r.url().startsWith("blob:")) faults.push("request off the origin: " + r.url()); });
+  await page.addInitScript(() => { // counts what the page asks and has not read yet
+    const plain = window.fetch, asked = window.asked_ = { begun: 0, open: 0 };
+    window.fetch = async (...words) => {
+      asked.begun++;
+      asked.open++;
+      try {
+        const answer = await plain(...words);
+        if (answer.status === 304) asked.open--; // nobody reads its body
+        else for (const how of ["text", "arrayBuffer"]) { const read = answer[how].bind(answer); answer[how] = () => read().finally(() => asked.open--); }
+        return answer;
+      } catch (error) { asked.open--; throw error; }
+    };
+  });
   await page.addInitScript(() => addEventListener("securitypolicyviolation", (e) => console.error("CSP: " + e.violatedDirective)));
   return { context, page, faults, requests };
 }
 
 export const settled = (page) => page.waitForFunction(() => document.querySelector("h1") && !document.body.textContent.includes("Loading…"));
+
+// All that the page has to show is there: nothing is loading or asked, and three frames, each with the work that
+// follows a frame, have begun no new question. Effects of a frame run behind it, so a part that mounts has asked by then.
+export async function whole(page) {
+  await settled(page);
+  await page.evaluate(async () => {
+    for (let calm = 0, before = -1; calm < 3;) {
+      await new Promise(requestAnimationFrame);
+      await new Promise((done) => setTimeout(done));
+      const { begun, open } = window.asked_;
+      calm = open === 0 && begun === before && !document.body.textContent.includes("Loading…") ? calm + 1 : 0;
+      before = begun;
+    }
+  });
+}
 
 // Playwright evaluates through the debugger, so the page's policy stays in force for the page itself.
 export async function accessible(page, label) {

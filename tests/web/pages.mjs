@@ -5,12 +5,13 @@ const { rollout, paused, at } = seed;
 const then = `?at=${encodeURIComponent(at)}`;
 const PAGES = [
   ["overview", "/"], ["overview-env", "/?env=staging"], ["overview-then", "/" + then],
-  ["models", "/models"], ["models-none", "/models?q=zzz"], ["model", "/models/fraud"], ["model-then", "/models/fraud" + then], ["model-namespaced", "/models/team%2Fchurn"], ["model-card", "/models/fraud/card"],
+  ["models", "/models"], ["models-none", "/models?q=zzz"], ["models-then", "/models" + then], ["model", "/models/fraud"], ["model-then", "/models/fraud" + then], ["model-namespaced", "/models/team%2Fchurn"], ["model-card", "/models/fraud/card"],
   ["model-aliases", "/models/fraud/aliases"], ["model-lineage", "/models/fraud/lineage"], ["model-history", "/models/fraud/history"], ["model-blame", "/models/fraud/blame"],
   ["version", "/models/fraud/versions/2"], ["version-then", "/models/fraud/versions/1" + then], ["version-files", "/models/fraud/versions/2/files"], ["version-history", "/models/fraud/versions/2/history"],
   ["compare", "/models/fraud/compare?a=1&b=2"], ["compare-none", "/models/fraud/compare"], ["plan", "/models/risk/versions/1/promote?to=staging"], ["plan-asked", "/models/fraud/versions/3/promote?to=production"], ["plan-live", "/models/fraud/versions/1/promote?to=production"],
   ["rollouts", "/rollouts"], ["rollout", `/rollouts/${rollout}`], ["rollout-paused", `/rollouts/${paused}`], ["rollout-failed", `/rollouts/${seed.failed}`],
-  ["nodes", "/nodes"], ["nodes-env", "/nodes/production"], ["nodes-zone", "/nodes/production?by=zone"], ["node", "/nodes/production/n1"], ["node-lost", "/nodes/staging/s1"],
+  ["rollouts-then", "/rollouts" + then], ["rollout-then", `/rollouts/${seed.failed}${then}`], ["rollout-judge", `/rollouts/${rollout}?judge=error-ratio.ratio%3D1.1`],
+  ["nodes", "/nodes"], ["nodes-env", "/nodes/production"], ["nodes-zone", "/nodes/production?by=zone"], ["node", "/nodes/production/n1"], ["node-lost", "/nodes/staging/s1"], ["nodes-then", "/nodes" + then], ["node-then", "/nodes/production/n1" + then],
   ["environments", "/environments"], ["environment", "/environments/production"], ["environment-policy", "/environments/production/policy"], ["environment-routers", "/environments/production/routers"],
   ["approvals", "/approvals"], ["history", "/history"], ["history-blame", "/history?view=blame"], ["history-check", "/history?view=check"],
   ["admin-tokens", "/admin"], ["admin-users", "/admin/users"], ["admin-webhooks", "/admin/webhooks"], ["admin-deliveries", `/admin/webhooks?hook=${seed.hook}`], ["admin-storage", "/admin/storage"], ["admin-settings", "/admin/settings"], ["admin-server", "/admin/server"],
@@ -82,6 +83,11 @@ const overlays = (theme, width) => async (browser) => {
   await page.getByText(/to version|nothing to go back|no version/i).first().waitFor();
   await accessible(page, `rollback ${theme} ${width}`);
   await shot(page, `rollback-${theme}-${width}`, false);
+  await page.goto(`${base}/models/fraud/versions/2`);
+  await page.getByRole("button", { name: "Verify here" }).click();
+  await page.getByText("All that was checked fits").waitFor();
+  await accessible(page, `verified ${theme} ${width}`);
+  await shot(page, `verified-${theme}-${width}`);
   if (width < 900) {
     await page.keyboard.press("Escape");
     await page.goto(base + "/");

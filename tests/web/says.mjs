@@ -1,5 +1,5 @@
 // What each room has to say, in words; what a role is offered; and the theme from the first frame on.
-import { base, login, mainText, open, report, run, seed, settled } from "./kit.mjs";
+import { base, login, mainText, open, report, run, seed, settled, whole } from "./kit.mjs";
 
 const { rollout, paused, failed, queued, tokens, at } = seed;
 const then = `?at=${encodeURIComponent(at)}`;
@@ -17,7 +17,7 @@ async function says(browser) {
       report(`${path} says ${text}`, fits(body), body.slice(0, 900));
     }
   };
-  await shows("/", /Needs you.*paused/, "s1 in staging cannot be reached", /fraud production 1 /, "3 reachable", "2 things need somebody", "3/4 nodes reachable");
+  await shows("/", /Needs you.*paused/, "s1 in staging cannot be reached", "webhook chat fails since", /fraud production 1 /, "3 reachable", "3 things need somebody", "3/4 nodes reachable");
   await shows("/?env=staging", "Overview of staging", "0/1 nodes reachable");
   await shows("/" + then, "What was served", /production n1 fraud 1/);
   await shows("/models", "production 1", "candidate 2", "Scores card payments. Owner: risk team");
@@ -26,7 +26,7 @@ async function says(browser) {
   await shows("/models/fraud/blame", "live in production version 1 you", "alias candidate version 2 you", "who to ask");
   await shows("/models/fraud/lineage", "payments-2026-10", "version 3", "candidate", "A full arc");
   await shows("/models/fraud/history", "Live when", "a block leads to that time");
-  await shows("/models" + then, "The list is of today");
+  await shows("/models" + then, "Models that were there then", "team/churn", "production 1");
   await shows("/models/fraud/card", "Owner", "amount 41 %", "curl -d");
   await shows("/models/fraud/versions/1", "git_commit", "4be19a07c3", "live in production", "Where it comes from and where it runs");
   await shows("/models/fraud/versions/2", "was 0.931 (+0.01)", "Compare with 1");
@@ -92,8 +92,7 @@ async function roles(browser) {
     const seen = new Set();
     for (const path of ["/", "/models/fraud", "/models/fraud/aliases", "/models/fraud/versions/2", `/rollouts/${rollout}`, "/nodes/production/n1", "/environments/production", "/environments/production/policy", "/approvals", "/admin"]) {
       await page.goto(base + path);
-      await settled(page);
-      await page.waitForTimeout(150);
+      await whole(page);
       for (const text of await page.locator("button, a:not(svg a)").allInnerTexts()) seen.add((text ?? "").trim());
     }
     report(`a ${role} is not offered more than it may`, never.every((text) => !seen.has(text)), never.filter((text) => seen.has(text)));

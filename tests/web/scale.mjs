@@ -2,7 +2,9 @@
 import { base, figure, login, open, report, run, seed, settled, shot } from "./kit.mjs";
 
 const PAGES = [["overview", "/"], ["models", "/models"], ["models, found", "/models?q=m07"], ["model", "/models/m00007"], ["nodes", "/nodes"], ["nodes of one", "/nodes/fleet"], ["nodes by zone", "/nodes/fleet?by=zone"],
-  ["unreachable nodes", "/nodes?state=unreachable"], ["environment", "/environments/fleet"], ["version", "/models/m00007/versions/2"], ["history", "/history"], ["rollouts", "/rollouts"], ["storage", "/admin/storage"]];
+  ["unreachable nodes", "/nodes?state=unreachable"], ["environment", "/environments/fleet"], ["version", "/models/m00007/versions/2"], ["history", "/history"], ["rollouts", "/rollouts"], ["storage", "/admin/storage"],
+  ["large model", "/models/large"], ["large model, who set what", "/models/large/blame"], ["large model, its history", "/models/large/history"], ["large model, version", `/models/large/versions/${seed.large - 7}`],
+  ["comparison", `/models/large/compare?a=${seed.large - 7}&b=${seed.large}`], ["who set what", "/history?view=blame"], ["what was served", `/?at=${new Date().toISOString().slice(0, 19)}Z`]];
 
 async function pages(browser) {
   const { context, page, faults } = await open(browser);

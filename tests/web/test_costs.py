@@ -2,7 +2,7 @@
 a registry with ten thousand models and five thousand nodes. Figures are printed; limits are loose, because
 machines that run tests are shared.
 
-    MREG_SCALE_MODELS, MREG_SCALE_VERSIONS (per model), MREG_SCALE_NODES: another size"""
+    MREG_SCALE_MODELS, MREG_SCALE_VERSIONS (per model; 20 are 200,000), MREG_SCALE_NODES: another size"""
 import http.client
 import json
 import os
@@ -11,6 +11,7 @@ import resource
 import sqlite3
 import sys
 import threading
+import time
 import unittest
 
 import harness
@@ -22,6 +23,7 @@ import bench_fill  # noqa: E402
 N_MODELS = int(os.environ.get("MREG_SCALE_MODELS", "10000"))
 N_VERSIONS = int(os.environ.get("MREG_SCALE_VERSIONS", "3"))
 N_NODES = int(os.environ.get("MREG_SCALE_NODES", "5000"))
+N_LARGE = 2000  # versions of one model
 N_STREAMS = 100
 SECONDS = 15
 # What the overview asks for at each look, with the tags of its last answers; it looks every 15 s when nothing happens.
@@ -146,7 +148,7 @@ class Scale(web_case.WebCase):
                                                     "root": str(root), "admin_url": "http://127.0.0.1:1",
                                                     "labels": {"zone": "zone-0"}})
         bench_fill.seed(self.server)
-        bench_fill.fill(self.server.data, N_MODELS, N_VERSIONS)
+        took = bench_fill.fill(self.server.data, N_MODELS, N_VERSIONS, {"large": N_LARGE})
         self.do_start()
         for i in (7, 8, 9):
             self.api.put(f"/environments/fleet/targets/{bench_fill.NAME.format(i)}", {"serve_as": f"m{i}"})
@@ -155,10 +157,16 @@ class Scale(web_case.WebCase):
         db = sqlite3.connect(self.server.data / "mreg.db")
         self.add_nodes(db)
         db.close()
+        began = time.monotonic()
         self.do_start()
+        print(f"  start of the server: {time.monotonic() - began:.1f} s")
         harness.wait_until(lambda: self.api.get("/environments/fleet/nodes?state=unreachable&limit=1")["items"], 60, "a look")
-        print(f"  {N_MODELS} models, {N_MODELS * N_VERSIONS} versions, {N_NODES} nodes; history {rate:.0f} rows a second")
-        self.browse("scale.mjs", 40, {"models": N_MODELS, "nodes": N_NODES})
+        print(f"  {N_MODELS} models, {N_MODELS * N_VERSIONS} versions, {N_NODES} nodes in {took:.0f} s; "
+              f"history {rate:.0f} rows a second")
+        self.browse("scale.mjs", 75, {"models": N_MODELS, "nodes": N_NODES, "large": N_LARGE})
+        status = pathlib.Path(f"/proc/{self.server.process.pid}/status").read_text()
+        print("  memory of the server: " + ", ".join(" ".join(line.split()) for line in status.splitlines()
+                                                     if line.startswith(("VmHWM", "RssAnon"))))
 
 
 if __name__ == "__main__":

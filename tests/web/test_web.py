@@ -11,7 +11,9 @@ class Looks(web_case.WebCase):
 
 class Says(web_case.WebCase):
     def test_rooms_roles_and_logins(self):
-        self.browse("says.mjs", 95, self.everything())
+        seed = self.everything()
+        self.browse("says.mjs", 95, seed)
+        self.browse("claims.mjs", 55, seed)
 
 
 class First(web_case.WebCase):

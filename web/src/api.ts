@@ -9,7 +9,7 @@ export interface File { path: string; size: number; sha256: string }
 export interface Version { model: string; version: number; content: string; format: string; size: number;
   n_files: number; created: string; created_by: string; description?: string; aliases: string[]; live: string[];
   tags: Words; metrics: Words; params?: Words; lineage?: Words; files?: File[] }
-export interface Environment { name: string; position: number; policy: Record<string, unknown>; n_nodes: number; created: string }
+export interface Environment { name: string; position: number; policy: Record<string, unknown>; effective_policy?: Record<string, unknown>; n_nodes: number; created: string }
 export interface Served { model: string; serve_as: string; version?: number; ready: boolean }
 export interface Node { name: string; environment: string; driver: string; admin_url: string; infer_url?: string; metrics_url?: string; root?: string;
   delivery?: string; labels: Words; reachable: boolean; since?: string; seen?: string; detail?: string; serving: Served[]; unmanaged?: string[]; busy?: string;
@@ -19,13 +19,13 @@ export interface Node { name: string; environment: string; driver: string; admin
 export interface Probe { probed?: string; ok?: boolean; reachable?: boolean; ready?: boolean; server?: { name?: string; version?: string }; control?: string; models?: unknown[]; problems?: (string | { text?: string; gate?: string; fix?: string })[];
   metrics?: Record<string, unknown>; root?: { path?: string; free_bytes?: number; readable?: boolean; writable?: boolean; same_filesystem?: boolean } }
 export interface TargetNode { node: string; version?: number; wanted?: number; ready: boolean; state: string }
-export interface Target { model: string; environment: string; serve_as: string; live?: number; last_good?: number; generation?: number;
+export interface Target extends Brought { model: string; environment: string; serve_as: string; live?: number; last_good?: number; generation?: number;
   effective_policy?: Record<string, unknown>; rollout?: string; nodes: TargetNode[] }
 export interface Gate { name?: string; kind: string; verdict: string; text: string; report_only?: boolean; n_requests?: number; n_failures?: number;
   n_base_requests?: number; n_base_failures?: number; value?: number; limit?: number; log_e?: number; log_e_fail?: number; log_pass?: number;
   log_pass_at?: number; n_to_fail?: number; n_to_pass?: number; phi?: number }
 export interface Step { n_nodes: number; bake: string; max_bake?: string; phase: string; started?: string; ended?: string; verdict?: string; weight?: string;
-  wave?: string; mirrored?: boolean; approvals?: number }
+  wave?: string; mirrored?: boolean; approvals?: number; promoted?: boolean }
 export interface RolloutNode { node: string; version?: number; wanted?: number; state: string; text?: string; attempt?: number; restarts?: number }
 export interface WayBack { n_nodes: number; n_at_a_time?: number; low_point?: number; eta?: string; needs_load?: boolean; order?: string[] }
 export interface Rollout { id: string; model: string; environment: string; from?: number; to: number; kind: string;
@@ -33,9 +33,10 @@ export interface Rollout { id: string; model: string; environment: string; from?
   created: string; updated?: string; ended?: string; waiting?: string; unblock?: string; outcome?: string; cause?: string; deadline?: string; bake_until?: string;
   overrides?: string[]; in_flight?: { id: string; model: string; from?: number; to: number; phase: string }[]; traffic?: { router: string; seen?: string; nodes: import("./pages/routes").RouteNode[] }[]; way_back?: WayBack; fault?: string; weight_bp?: number; approvals?: { actor: string; step?: number; time?: string }[];
   strategy?: { strategy: string; gates?: { kind: string; name?: string; min_requests?: number }[] } & Record<string, unknown>; steps?: Step[];
-  pauses?: { reason: string; since: string; text: string; actor?: string; until?: string }[]; gates?: Gate[]; nodes?: RolloutNode[]; queue_position?: number; set?: string }
+  pauses?: { reason: string; since: string; text: string; actor?: string; until?: string }[]; gates?: Gate[]; control?: { node?: string; state: string; since: string; baseline: string }; nodes?: RolloutNode[]; queue_position?: number; set?: string }
 export interface Tally { n_nodes: number; n_unreachable: number; n_cordoned: number }
-export interface TargetTally { model: string; serve_as: string; live?: number; last_good?: number; rollout?: string; versions: { version?: number; n_nodes: number }[]; n_unreachable: number }
+export interface Brought { live_since?: string; live_by?: string; live_rollout?: string; live_reason?: string; back_to?: number } // what put the live version there
+export interface TargetTally extends Brought { model: string; serve_as: string; live?: number; last_good?: number; rollout?: string; versions: { version?: number; n_nodes: number }[]; n_unreachable: number }
 export interface Summary extends Tally { environment: string; labels: string[]; groups?: (Tally & { value?: string })[]; targets: TargetTally[] }
 export interface Change { seq: number; time: string; actor: string; kind: string; object: string; reason?: string; message: string; commit?: string }
 export interface Me { actor: string; name: string; role: string; models: string; csrf?: string }
@@ -49,9 +50,27 @@ export const me = signal<Me | null | undefined>(undefined); // undefined: not as
 export const lastAnswer = signal(0); // time of the server's last answer
 export const notice = signal(""); // why the session ended, for the login form
 
+// Names of people and tokens, as answers tell them beside the ids (actor and actor_name, live_by and live_by_name).
+export const names = signal<Words>({});
+function collect(body: unknown, into: Words) {
+  if (Array.isArray(body)) { for (const one of body) collect(one, into); return; }
+  if (typeof body !== "object" || !body) return;
+  const all = body as Record<string, unknown>;
+  for (const [key, value] of Object.entries(all)) {
+    const id = typeof value === "string" && key.endsWith("_name") ? all[key.slice(0, -5)] : undefined;
+    if (typeof id === "string" && /^[tu]-\d+$/.test(id)) into[id] = value as string;
+    else collect(value, into);
+  }
+}
+function learn(body: unknown) {
+  const told: Words = {};
+  collect(body, told);
+  if (Object.entries(told).some(([id, name]) => names.value[id] !== name)) names.value = { ...names.value, ...told };
+}
+
 // Last answer per path with its ETag: an unchanged page costs a 304.
 const cache = new Map<string, { etag: string; body: unknown }>();
-export const forget = () => cache.clear();
+export const forget = () => { cache.clear(); names.value = {}; };
 
 // Pages ask as of the time in the URL; the rows of the API that know times are marked so by their callers.
 export const asOf = (path: string) => at.value ? `${path}${path.includes("?") ? "&" : "?"}at=${encodeURIComponent(at.value)}` : path;
@@ -93,6 +112,7 @@ async function read(answer: Response): Promise<unknown> {
   const text = await answer.text();
   let body: Record<string, unknown> = {};
   try { body = text ? JSON.parse(text) : {}; } catch { /* not JSON: the status tells */ }
+  if (answer.ok && text.includes('_name"')) learn(body);
   if (answer.ok) return body;
   if (answer.status === 401 && me.value) {
     notice.value = "The session has ended. Log in again.";

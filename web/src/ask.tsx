@@ -1,5 +1,6 @@
 // Dialogs that change something: what will happen, in words, the reason, and the name where it is grave.
-import type { ComponentChildren } from "preact";
+import type { Signal } from "@preact/signals";
+import { type ComponentChildren, cloneElement, isValidElement } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 
 export interface Question {
@@ -8,8 +9,14 @@ export interface Question {
   typed?: string; // the name that has to be typed
   needsReason?: boolean; noReason?: boolean;
   fields?: ComponentChildren;
+  blocked?: Signal<boolean>; // while what is asked for cannot be done; the text says why
   act: (values: Record<string, string>) => Promise<unknown>;
 }
+
+// The same elements are drawn again and again while the dialog is open: each time as new ones, or changes within them would be passed by.
+const fresh = (one: ComponentChildren) => isValidElement(one) ? cloneElement(one) : one;
+// Of its own, so that what blocks it draws nothing else anew.
+const Verb = ({ question: q, disabled }: { question: Question; disabled: boolean }) => <button class={q.danger ? "danger" : "strong"} disabled={disabled || q.blocked?.value}>{q.verb}</button>;
 
 export function Ask({ question, done }: { question?: Question; done: (changed: boolean) => void }) {
   const dialog = useRef<HTMLDialogElement>(null);
@@ -25,7 +32,7 @@ export function Ask({ question, done }: { question?: Question; done: (changed: b
   if (!question) return <dialog ref={dialog} hidden />;
   const close = (changed: boolean) => { dialog.current?.close(); done(changed); };
   return <dialog ref={dialog} aria-labelledby="ask-title" onClose={() => done(false)}>
-    <form method="dialog" onSubmit={async (event) => {
+    <form method="dialog" onInput={() => setFault("")} onSubmit={async (event) => {
       event.preventDefault();
       if (busy) return;
       setBusy(true);
@@ -37,16 +44,16 @@ export function Ask({ question, done }: { question?: Question; done: (changed: b
       setBusy(false);
     }}>
       <h1 id="ask-title">{question.title}</h1>
-      <div>{question.text}</div>
+      <div>{fresh(question.text)}</div>
       {fault && <p class="note bad" role="alert">{fault}</p>}
-      {question.fields}
+      {fresh(question.fields)}
       {!question.noReason && <label class="field">Reason{question.needsReason ? "" : " (optional)"}; it goes into the history
         <input name="reason" maxLength={1000} required={question.needsReason} autocomplete="off" /></label>}
       {question.typed && <label class="field"><span>Type <b class="mono">{question.typed}</b> to go on</span>
         <input name="typed" value={typed} autocomplete="off" onInput={(event) => setTyped(event.currentTarget.value)} /></label>}
       <div class="actions">
         <button type="button" onClick={() => close(false)}>Leave it</button>
-        <button class={question.danger ? "danger" : "strong"} disabled={busy || (question.typed !== undefined && typed !== question.typed)}>{question.verb}</button>
+        <Verb question={question} disabled={busy || (question.typed !== undefined && typed !== question.typed)} />
       </div>
     </form>
   </dialog>;

@@ -6,5 +6,7 @@ export { Help } from "./pages/help";
 export { History } from "./pages/history";
 export { ModelPage } from "./pages/model";
 export { NodePage } from "./pages/node";
+export { PastNodePage, PastNodes, PastRolloutPage } from "./pages/past";
 export { PlanPage } from "./pages/plan";
+export { Replay } from "./pages/replay";
 export { VersionPage } from "./pages/version";

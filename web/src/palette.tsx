@@ -29,10 +29,21 @@ function rowOf(hit: Hit): Row {
     case "version": return { label, kind: "version", href: to.version(hit.model ?? hit.name, hit.version ?? 1) };
     case "rollout": return { label, kind: "rollout", href: to.rollout(hit.name) };
     case "node": return { label: `${hit.environment}/${label}`, kind: "node", href: to.node(hit.environment ?? "", hit.name) };
+    case "token": case "user": return { label, kind: hit.kind === "user" ? "person" : "token", href: `/history?actor=${encodeURIComponent(hit.name)}` };
     case "environment": return { label, kind: "environment", href: to.env(hit.name) };
     case "alias": return { label, kind: "alias", href: to.version(hit.model ?? "", hit.version ?? 1) };
     default: return { label, kind: "model", href: to.model(hit.name) };
   }
+}
+
+// "fraud 3", "fraud@3" and "fraud/3" mean a version: of the model with that name, and of others that have it.
+export async function versionHits(words: string): Promise<{ model: string; version: number }[]> {
+  const [, name, n] = /^(\S.*?)[\s@/:]+v?(\d{1,9})$/.exec(words.trim()) ?? [];
+  if (!name || !n) return [];
+  const found = (await get<List<Hit>>(`/search?q=${encodeURIComponent(name)}&limit=20`)).items.filter((hit) => hit.kind === "model").map((hit) => hit.name);
+  const models = found.sort((a, b) => Number(b === name) - Number(a === name)).slice(0, 3);
+  const all = await Promise.all(models.map((model) => get<{ version: number }>(`/models/${encodeURIComponent(model)}/versions/${n}`).then(() => ({ model, version: Number(n) }), () => undefined)));
+  return all.filter((one) => one !== undefined);
 }
 
 function useHits(text: string): { hits: Row[]; hint: string; isOld: boolean } {
@@ -42,7 +53,10 @@ function useHits(text: string): { hits: Row[]; hint: string; isOld: boolean } {
     if (!words || FIELDS.some(([name]) => words.endsWith(name))) { set({ of: words, hits: [], hint: "" }); return; }
     let isLate = false;
     const timer = setTimeout(() => {
-      get<List<Hit>>(`/search?q=${encodeURIComponent(words)}&limit=20`).then((list) => { if (!isLate) set({ of: words, hits: list.items.map(rowOf), hint: "" }); },
+      Promise.all([versionHits(words).catch(() => []), get<List<Hit>>(`/search?q=${encodeURIComponent(words)}&limit=20`)]).then(([versions, list]) => {
+        const first = versions.map((v): Row => ({ label: `${v.model} ${v.version}`, kind: "version", href: to.version(v.model, v.version) }));
+        if (!isLate) set({ of: words, hits: [...first, ...list.items.map(rowOf)], hint: "" });
+      },
         (error) => { if (!isLate) set({ of: words, hits: [], hint: (error as Error).message }); });
     }, 120);
     return () => { isLate = true; clearTimeout(timer); };

@@ -99,16 +99,26 @@ export function Head(props: { crumbs?: [string, string][]; title: ComponentChild
   </div>;
 }
 
+// Where a bar is wider than the screen, what is picked is in sight.
+function useBar() {
+  const ref = useRef<HTMLElement>(null);
+  useLayoutEffect(() => {
+    const bar = ref.current, picked = bar?.querySelector<HTMLElement>("[aria-current]");
+    if (bar && picked && bar.scrollWidth > bar.clientWidth) bar.scrollLeft = picked.offsetLeft - bar.offsetLeft - (bar.clientWidth - picked.offsetWidth) / 2;
+  }, [path.value]);
+  return ref;
+}
+
 // Choices that live in the query: the first one is the default and leaves no word in the URL.
 export function Choice({ label, name, items }: { label: string; name: string; items: [string, string][] }) {
-  const now = query(name) || items[0]![0];
-  return <nav class="choice" aria-label={label}>{items.map(([value, text], i) =>
+  const now = query(name) || items[0]![0], bar = useBar();
+  return <nav class="choice" aria-label={label} ref={bar}>{items.map(([value, text], i) =>
     <a key={value} href={withQuery({ [name]: i === 0 ? "" : value, cursor: "" })} aria-current={now === value ? "true" : undefined}>{text}</a>)}</nav>;
 }
 export function Tabs({ base, items }: { base: string; items: [string, string, number?][] }) {
-  const here = path.value.split("?")[0];
+  const here = path.value.split("?")[0], bar = useBar();
   const words = path.value.includes("at=") ? `?at=${encodeURIComponent(query("at"))}` : "";
-  return <nav class="tabs" aria-label="Parts of this page">{items.map(([end, text, n]) =>
+  return <nav class="tabs" aria-label="Parts of this page" ref={bar}>{items.map(([end, text, n]) =>
     <a key={end} href={base + end + words} aria-current={here === base + end ? "page" : undefined}>{text}{n !== undefined && <small class="soft"> {n}</small>}</a>)}</nav>;
 }
 export const Pages = ({ next, first }: { next?: string; first?: boolean }) => <p class="more">

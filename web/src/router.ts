@@ -40,7 +40,8 @@ export function withQuery(changes: Record<string, string>): string {
 }
 
 // The time that the page shows, "" for now; and the environment that was picked, "" for all.
-export const at = computed(() => query("at"));
+// In whole seconds it means the end of that second: what happened within it has happened.
+export const at = computed(() => query("at").replace(/(T\d\d:\d\d:\d\d)(?=Z$|[+-]\d\d:?\d\d$|$)/, "$1.999"));
 export const environment = computed(() => query("env"));
 // Links keep the time, so that a walk through the past stays there.
 export const then = (href: string) => at.value ? `${href}?at=${encodeURIComponent(at.value)}` : href;

@@ -1,17 +1,19 @@
 // The frame around every page: side bar, search, what time is shown, whether it is live, who is logged in.
 import type { ComponentChildren } from "preact";
 import { useEffect, useState } from "preact/hooks";
-import { type Environment, type List, type Rollout, get, lastAnswer, may, me } from "./api";
+import { type Environment, type List, type Rollout, asOf, get, lastAnswer, may, me } from "./api";
 import { connection, useLoad } from "./live";
 import { Palette, ROOMS, paletteOpen } from "./palette";
 import { at, environment, go, path, segments, then, withQuery } from "./router";
+import { waits } from "./pages/common";
 import { logout } from "./session";
-import { clock, setZone, stamp, zone } from "./time";
+import { clock, exact, moment, setZone, typed, zone, zoneName } from "./time";
 
 function Live() {
   const [now, setNow] = useState(Date.now());
   useEffect(() => { const timer = setInterval(() => { if (!document.hidden) setNow(Date.now()); }, 5000); return () => clearInterval(timer); }, []);
   const since = lastAnswer.value;
+  if (at.value) return <span class="live stale" title="What is shown does not change: it is past" role="status">past</span>;
   if (connection.value === "offline") return <span class="live stale" role="status">offline since {clock(since || now)}</span>;
   if (since && now - since > 60_000) return <span class="live stale" role="status">no answer for {Math.round((now - since) / 1000)} s</span>;
   return <span class={`live ${connection.value}`} title={connection.value === "live" ? "Changes are shown as they happen" : "The page asks every few seconds"}><span class="words">{connection.value}</span></span>;
@@ -28,33 +30,39 @@ function Theme() {
   return <select aria-label="Theme" value={theme} onChange={(event) => set(event.currentTarget.value)}>{THEMES.map(([t, text]) => <option key={t} value={t}>{text}</option>)}</select>;
 }
 
+// Which time is shown: now, or one that is picked; 24 hours, in the zone of all times here.
 function TimeMachine() {
   const [open, setOpen] = useState(false);
-  if (at.value) return <div class="banner" role="status">
-    <span>As it was at <b>{stamp(at.value)}</b></span><a href={withQuery({ at: "" })}>Back to now</a></div>;
-  if (!open) return <button class="quiet" title="Show the registry as it was at some time" onClick={() => setOpen(true)}>Now ▾</button>;
-  return <form class="inline" onSubmit={(event) => {
-    event.preventDefault();
-    const text = String(new FormData(event.currentTarget).get("at") ?? "");
+  const [fault, setFault] = useState("");
+  const pick = (form: FormData) => {
+    const day = String(form.get("day") ?? ""), time = String(form.get("time") ?? "").trim(), when = moment(day, time);
+    if (!day || !time) return "Give a day and a time.";
+    if (!/^\d\d:\d\d(:\d\d(\.\d{1,3})?)?$/.test(time) || Number.isNaN(when.getTime())) return "The time is written 14:23 or 14:23:03, in 24 hours.";
+    if (when.getTime() > Date.now() + 999) return "That is in the future: pick a time that has been.";
+    go(withQuery({ at: /\./.test(time) ? when.toISOString() : when.toISOString().replace(/\.\d+Z/, "Z"), cursor: "" }));
     setOpen(false);
-    if (text) go(withQuery({ at: new Date(zone.value === "UTC" ? text + "Z" : text).toISOString().replace(/\.\d+Z/, "Z"), cursor: "" }));
-  }}><input type="datetime-local" name="at" step="1" aria-label={`Show how it was at (${zone.value})`} autofocus /><button>Show</button>
-    <button type="button" class="quiet" onClick={() => setOpen(false)}>Cancel</button></form>;
+    return "";
+  };
+  const [day, time] = typed(at.value || Date.now());
+  const form = <form class="inline when" noValidate onInput={() => setFault("")} onSubmit={(event) => { event.preventDefault(); setFault(pick(new FormData(event.currentTarget))); }}>
+    <input type="date" name="day" defaultValue={day} aria-label="Day" /><input name="time" defaultValue={time} size={11} aria-label={`Time, 24 h (${zoneName()})`} placeholder="14:23:03" autocomplete="off" /><small>24 h, {zoneName()}</small>
+    <button>Show</button><button type="button" class="quiet" onClick={() => { setFault(""); setOpen(false); }}>Cancel</button>{fault && <span class="note bad" role="alert">{fault}</span>}</form>;
+  if (at.value) return <div class="banner" role="status"><span>As it was at <b>{exact(at.value)}</b></span>
+    {open ? form : <button class="quiet" onClick={() => setOpen(true)}>Another time…</button>}<a href={withQuery({ at: "" })}>Back to now</a></div>;
+  return open ? form : <button class="quiet" title="Show the registry as it was at some time" onClick={() => setOpen(true)}>Now ▾</button>;
 }
-
-const needs = (r: Rollout) => ["paused", "rollback-stuck"].includes(r.phase);
 
 function Side({ open, close }: { open: boolean; close: () => void }) {
   const here = "/" + (segments()[0] ?? "");
   const counts = useLoad(async () => {
-    const [active, waiting] = await Promise.all([get<List<Rollout>>("/rollouts?active=true&limit=200"), get<List<unknown>>("/approvals?limit=100").catch(() => ({ items: [] }))]);
-    return { "/rollouts": active.items.filter(needs).length, "/approvals": waiting.items.length } as Record<string, number>;
+    const [active, queued, waiting] = await Promise.all([get<List<Rollout>>("/rollouts?active=true&limit=200"), get<List<Rollout>>("/rollouts?queued=true&limit=200"), get<List<unknown>>("/approvals?limit=100").catch(() => ({ items: [] }))]);
+    return { "/rollouts": new Set([...active.items, ...queued.items].filter(waits).map((r) => r.id)).size, "/approvals": waiting.items.length } as Record<string, number>;
   }, 15_000, "side");
   return <aside aria-label="Side bar" class={`side${open ? " open" : ""}`}>
     <a class="brand" href="/"><img src="/icon.svg" alt="" width="22" height="22" />mreg</a>
     <nav aria-label="Rooms" onClick={close}>{ROOMS.filter(([to]) => to !== "/admin" || may("audit")).map(([to, label]) =>
-      <a key={to} href={["/", "/models", "/history"].includes(to) ? then(to) : to} aria-current={here === to ? "page" : undefined}>{label}
-        {(counts.data?.[to] ?? 0) > 0 && <span class="count" title="need somebody">{counts.data![to]}<span class="unseen"> need somebody</span></span>}</a>)}</nav>
+      <a key={to} href={["/", "/models", "/rollouts", "/nodes", "/history"].includes(to) ? then(to) : to} aria-current={here === to ? "page" : undefined}>{label}
+        {(counts.data?.[to] ?? 0) > 0 && <span class="count" title="wait">{counts.data![to]}<span class="unseen"> wait</span></span>}</a>)}</nav>
     <div class="foot">
       <Theme />
       <select class="zone" aria-label="Times in" value={zone.value} onChange={(event) => setZone(event.currentTarget.value as "UTC" | "local")}><option value="local">Times: local</option><option value="UTC">Times: UTC</option></select>
@@ -64,7 +72,7 @@ function Side({ open, close }: { open: boolean; close: () => void }) {
 }
 
 function EnvPicker() {
-  const list = useLoad(() => get<List<Environment>>("/environments"), 60_000, "envs");
+  const list = useLoad(() => get<List<Environment>>(asOf("/environments")), 60_000, `envs${at.value}`);
   const names = (list.data?.items ?? []).map((e) => e.name);
   if (names.length < 2 || segments().length > 1 || !["", "rollouts", "history"].includes(segments()[0] ?? "")) return null;
   return <select class="envs" aria-label="Environment" value={environment.value} onChange={(event) => go(withQuery({ env: event.currentTarget.value, cursor: "" }))}>
@@ -106,7 +114,7 @@ export function Frame({ children }: { children: ComponentChildren }) {
           <button class="find" onClick={() => { paletteOpen.value = true; }}><span>Search</span><kbd>Ctrl K</kbd></button>
           <span class="spring" />
           <EnvPicker />
-          {!at.value && ["", "models", "history"].includes(segments()[0] ?? "") && <TimeMachine />}
+          {!at.value && ["", "models", "rollouts", "nodes", "history"].includes(segments()[0] ?? "") && <TimeMachine />}
           <Live />
         </header>
         {at.value && <TimeMachine />}

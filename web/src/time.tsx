@@ -1,6 +1,7 @@
 // Times and durations: relative with the exact time at hand, in UTC or as on the wall, and clocks that run.
 import { signal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
+import { at as shown } from "./router";
 
 export const zone = signal<"UTC" | "local">(localStorage.getItem("mreg-zone") === "UTC" ? "UTC" : "local");
 export const setZone = (name: "UTC" | "local") => { localStorage.setItem("mreg-zone", name); zone.value = name; };
@@ -26,6 +27,18 @@ export function stamp(time: string | number, seconds = true): string {
     : [d.getFullYear(), d.getMonth(), d.getDate(), d.getHours(), d.getMinutes(), d.getSeconds()];
   return `${day} ${MONTHS[m!]} ${y} ${two(h!)}:${two(min!)}${seconds ? `:${two(s!)}` : ""}${utc ? " UTC" : ""}`;
 }
+// With its milliseconds, if it came with them; .999 is the end of a second that came without.
+export function exact(time: string): string {
+  const part = /:\d\d\.(\d{1,3})/.exec(time)?.[1]?.padEnd(3, "0");
+  return part && part !== "999" ? stamp(time).replace(/(\d\d:\d\d:\d\d)/, `$1.${part}`) : stamp(time);
+}
+// Day and time as they are typed, "2026-11-03" and "14:23:03.250", and the moment that they name.
+export function typed(time: string | number): [string, string] {
+  const d = new Date(time), text = new Date(d.getTime() - (zone.value === "UTC" ? 0 : d.getTimezoneOffset() * 60_000)).toISOString(), part = text.slice(20, 23);
+  return [text.slice(0, 10), text.slice(11, 19) + (part === "999" || typeof time === "number" ? "" : `.${part}`)];
+}
+export const moment = (day: string, time: string) => new Date(`${day}T${time}${zone.value === "UTC" ? "Z" : ""}`);
+export const zoneName = () => { const min = -new Date().getTimezoneOffset(), h = Math.abs(min) / 60; return zone.value === "UTC" ? "UTC" : `local, UTC${min < 0 ? "−" : "+"}${+h.toFixed(2)}`; };
 export const clock = (time: string | number) => stamp(time).replace(/^.* (\d\d:\d\d:\d\d).*$/, "$1");
 
 const UNITS: [number, string][] = [[86400, "d"], [3600, "h"], [60, "min"], [1, "s"]];
@@ -44,6 +57,7 @@ export function span(ms: number): string {
 // "3 min ago"; the exact time is its title.
 export function Ago({ at }: { at?: string }) {
   if (!at) return <>–</>;
+  if (shown.value) return <At at={at} />; // in the past nothing is "ago"
   const seconds = Math.max(0, (Date.now() - Date.parse(at)) / 1000);
   const unit = UNITS.find(([n]) => seconds >= n);
   return <time dateTime={at} title={stamp(at)}>{unit ? `${Math.floor(seconds / unit[0])} ${unit[1]} ago` : "now"}</time>;

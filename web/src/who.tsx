@@ -1,16 +1,14 @@
 // Actors by name where the reader may know them: "you", a token's or person's name, or the id.
-import { signal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
-import { type List, get, may, me } from "./api";
+import { type List, get, may, me, names } from "./api";
 import { stamp } from "./time";
 
 interface Named { id: string; name: string }
-const names = signal<Record<string, string>>({});
 let asked = "";
 
 async function learn() {
   const lists = await Promise.all([get<List<Named>>("/tokens?limit=500"), may("admin") ? get<List<Named>>("/users?limit=500") : { items: [] }]);
-  names.value = Object.fromEntries(lists.flatMap((list) => list.items).map((one) => [one.id, one.name]));
+  names.value = { ...names.value, ...Object.fromEntries(lists.flatMap((list) => list.items).map((one) => [one.id, one.name])) };
 }
 
 // A name that turns up later, such as a new token's, is asked for once.

@@ -15,6 +15,9 @@ const Role = ({ now }: { now?: string }) => <label class="field">Role<select nam
 const Models = ({ now = "*" }: { now?: string }) => <label class="field">Models (names or globs, by comma)<input name="models" defaultValue={now} required /></label>;
 export const Secret = ({ what, text, children }: { what: string; text: string; children?: ComponentChildren }) => !text ? null : <div class="note good" role="status"><p>{what}. It is shown this once:</p><p><code>{text}</code> <Copy text={text} /></p>{children}</div>;
 
+// Uses are written down once a minute, so what is younger than two is not told to the second.
+const Used = ({ at }: { at?: string }) => <>{!at ? "never" : Date.now() - Date.parse(at) < 120_000 ? <time dateTime={at}>within two minutes</time> : <Ago at={at} />}</>;
+
 export function Tokens() {
   const list = useLoad(() => get<List<Token>>("/tokens?limit=200"), 10_000, "tokens");
   const [secret, setSecret] = useState("");
@@ -27,8 +30,8 @@ export function Tokens() {
     {may("admin") && <div class="actions"><button class="strong" onClick={create}>New token…</button></div>}
     <Table caption="Tokens" heads={["Name", "Id", "Role", "Models", "Last used", "Expires", ""]}>
       {items.map((t) => <tr key={t.id} class={t.revoked ? "soft" : ""}><td>{t.name}</td><td class="mono">{t.id} {t.hint && <small class="soft">…{t.hint}</small>}</td><td>{t.role}{t.environment && <small class="soft"> of {t.environment}</small>}</td><td class="mono">{t.models}</td>
-        <td class="tight">{t.last_used ? <Ago at={t.last_used} /> : "never"}</td><td class="tight">{t.revoked ? <Badge text="revoked" /> : t.expires ? <At at={t.expires} /> : "never"}</td>
-        <td class="num">{!t.revoked && may("admin") && <button class="quiet" onClick={() => ask({ title: `Revoke ${t.name}`, verb: "Revoke", danger: true, text: <p>Whoever uses it is out at once. Last used: {t.last_used ? <Ago at={t.last_used} /> : "never"}.</p>, act: (f) => send("DELETE", `/tokens/${quote(t.id)}?reason=${quote(f.reason ?? "")}`) })}>Revoke…</button>}</td></tr>)}
+        <td class="tight"><Used at={t.last_used} /></td><td class="tight">{t.revoked ? <Badge text="revoked" /> : t.expires ? <At at={t.expires} /> : "never"}</td>
+        <td class="num">{!t.revoked && may("admin") && <button class="quiet" onClick={() => ask({ title: `Revoke ${t.name}`, verb: "Revoke", danger: true, text: <p>Whoever uses it is out at once. Last used: <Used at={t.last_used} />.</p>, act: (f) => send("DELETE", `/tokens/${quote(t.id)}?reason=${quote(f.reason ?? "")}`) })}>Revoke…</button>}</td></tr>)}
     </Table>
     {next && <p class="more soft">More than 200: <code>mreg token list</code> has all.</p>}{dialog}</>}</Loaded>;
 }

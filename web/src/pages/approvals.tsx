@@ -21,7 +21,7 @@ export function Approvals() {
       : <Table caption="Waiting for approval" heads={["Rollout", "Model", "Environment", "Given", "Asked by", "Since", ""]}>
         {items.map((a) => <tr key={a.rollout + a.step}>
           <td><a href={to.rollout(a.rollout)}>{a.rollout}</a>{a.step ? ` step ${a.step}` : ""}</td>
-          <td><a href={to.model(a.model)}>{a.model}</a> {a.from ? <a href={`${to.model(a.model)}/compare?a=${a.from}&b=${a.to}`}>{a.from} → {a.to}</a> : a.to}{a.reason && <p class="under">“{a.reason}”</p>}</td>
+          <td><a href={to.model(a.model)}>{a.model}</a> {a.from ? <a href={`${to.model(a.model)}/compare?a=${a.from}&b=${a.to}`}>{a.from} → {a.to}</a> : <span class="nums">– → {a.to}</span>}{a.reason && <p class="under">“{a.reason}”</p>}</td>
           <td>{a.environment}</td><td class="nums">{a.given.length} of {a.needed}</td><td><Who actor={a.actor} /></td><td><Ago at={a.created} /></td>
           <td class="num">{may("approve") && (!a.may_approve ? <span class="soft">{a.given.includes(me.value?.actor ?? "") ? "you have agreed" : "somebody else has to"}</span>
             : <><button class="quiet" onClick={() => decide(a, "reject")}>Reject</button> <button onClick={() => decide(a, "approve")}>Approve</button></>)}</td>

@@ -1,14 +1,14 @@
 // Pieces that several pages share: history rows, rollout rows, where versions are.
 import type { ComponentChildren } from "preact";
-import type { Change, Rollout, Target, TargetTally } from "../api";
+import type { Brought, Change, Rollout, Target, TargetTally } from "../api";
 import { Badge, Table, plural } from "../parts";
-import { to } from "../router";
+import { then, to } from "../router";
 import { Ago } from "../time";
 import { Said, Who } from "../who";
 
-// A rollout's name in a message leads to the rollout.
-export const linked = (message: string): ComponentChildren[] => message.split(/\b(r-\d+(?:-\d+)?)\b/).map((part, i) =>
-  i % 2 ? <a key={i} class="inline" href={to.rollout(part)}>{part}</a> : part);
+// A rollout's name in a message leads to the rollout; who paused it has a name.
+export const linked = (message: string): ComponentChildren[] => message.split(/(\br-\d+(?:-\d+)?\b|(?<=paused: )[tu]-\d+\b)/).map((part, i) =>
+  i % 2 && !part.startsWith("r") ? <Who key={i} actor={part} /> : i % 2 ? <a key={i} class="inline" href={to.rollout(part)}>{part}</a> : part);
 
 export function Changes({ items, caption = "History" }: { items: Change[]; caption?: string }) {
   if (items.length === 0) return <p class="lede">Nothing has happened yet.</p>;
@@ -21,15 +21,22 @@ export function Changes({ items, caption = "History" }: { items: Change[]; capti
 }
 
 export const needsSomebody = (r: Rollout) => ["paused", "rollback-stuck"].includes(r.phase);
+// What waits: for a person or for its turn. The filter and the count in the side bar mean the same.
+export const waits = (r: Rollout) => r.phase === "queued" || needsSomebody(r);
+
+// What put the live version there, when and by whom.
+export function BroughtBy({ by: t }: { by: Brought }) {
+  return <>{t.live_since && <>since <Ago at={t.live_since} /></>}{t.live_by && <> by <Who actor={t.live_by} /></>}{t.live_rollout && <> (<a class="inline" href={to.rollout(t.live_rollout)}>{t.live_rollout}</a>)</>}</>;
+}
 
 // One row per rollout; on a narrow screen the sentence takes the next line.
 export function RolloutRows({ label, items, isList }: { label: string; items: Rollout[]; isList?: boolean }) {
   return <ul class="panel rows" aria-label={label}>
     {items.map((r) => <li key={r.id}>
-      <a href={to.rollout(r.id)}>{r.id}</a>
-      <span><a href={to.model(r.model)}>{r.model}</a> <span class="nums tight">{r.from ?? "–"} → {r.to}</span></span>
+      <a href={then(to.rollout(r.id))}>{r.id}</a>
+      <span><a href={then(to.model(r.model))}>{r.model}</a> <span class="nums tight">{r.from ?? "–"} → {r.to}</span></span>
       <span>{r.environment}</span><span><Badge text={r.phase} /></span>
-      <span class="says"><Said text={r.outcome ?? r.waiting} /></span>
+      <span class="says"><Said text={r.outcome ?? r.waiting ?? r.cause} /></span>
       <small><Ago at={r.created} />{isList && <> by <Who actor={r.actor} /></>}</small>
     </li>)}
   </ul>;

@@ -7,10 +7,11 @@ import { useLoad } from "../live";
 import { Command, Empty, Head, Loaded, Table, Tabs, count, plural } from "../parts";
 import { quote, to } from "../router";
 import { Ago, duration } from "../time";
-import { Spread } from "./common";
+import { BroughtBy, Spread } from "./common";
 import { Freezes } from "./freezes";
+import { WholePolicy } from "./policy";
 import { Quarantine, Queue } from "./queue";
-import { rollBack } from "./rollback";
+import { canGoBack, rollBack } from "./rollback";
 import { Routers } from "./routers";
 
 type Policy = Record<string, unknown>;
@@ -52,6 +53,7 @@ function PolicyOf({ environment, changed }: { environment: Environment; changed:
   const shown = JSON.stringify(environment.policy, null, 2);
   if (text === undefined) return <>
     <dl class="facts">{words(environment.policy).map(([name, what]) => <><dt key={name}>{name}</dt><dd>{what}</dd></>)}</dl>
+    {environment.effective_policy && <><h3>What holds</h3><WholePolicy whole={environment.effective_policy} set={environment.policy} /></>}
     <h3>What was set, as JSON</h3><pre class="panel pad" tabIndex={0} role="region" aria-label="Policy as JSON"><code>{shown}</code></pre>
     {may("admin") && <p class="more"><button onClick={() => setText(shown)}>Edit…</button></p>}</>;
   return <form onSubmit={(event) => {
@@ -76,11 +78,11 @@ function Targets({ name }: { name: string }) {
   const [dialog, ask] = useAsk(page.again);
   const row = (t: TargetTally) => <tr key={t.model}>
     <td><a href={to.model(t.model)}>{t.model}</a>{t.serve_as !== t.model && <small class="soft mono"> as {t.serve_as}</small>}</td>
-    <td class="nums">{t.live ? <a href={to.version(t.model, t.live)}>{t.live}</a> : <span class="soft tight">none yet</span>}</td><td class="fill"><Spread target={t} /></td><td class="tight">{t.rollout && <a href={to.rollout(t.rollout)}>{t.rollout}</a>}</td>
-    <td class="num tight">{may("deploy") && t.live !== undefined && <button class="quiet" onClick={() => ask(rollBack(t.model, name))}>Roll back…</button>}</td></tr>;
+    <td class="nums">{t.live ? <a href={to.version(t.model, t.live)}>{t.live}</a> : <span class="soft tight">none yet</span>}</td><td class="tight" title={t.live_reason}><BroughtBy by={t} /></td><td class="fill"><Spread target={t} /></td><td class="tight">{t.rollout && <a href={to.rollout(t.rollout)}>{t.rollout}</a>}</td>
+    <td class="num tight">{may("deploy") && canGoBack(t) && <button class="quiet" onClick={() => ask(rollBack(t.model, name))}>Roll back…</button>}</td></tr>;
   return <Loaded of={page}>{({ summary, waits }) => <>
     {summary.targets.length === 0 ? <Empty text="No model was ever rolled out here. Promote a version:" command={`mreg promote MODEL@VERSION ${name} --watch`} />
-      : <Table caption={`What runs in ${name}`} heads={["Model", "Live", "On the nodes", "Rollout", ""]}>{summary.targets.map(row)}</Table>}
+      : <Table caption={`What runs in ${name}`} heads={["Model", "Live", "Brought", "On the nodes", "Rollout", ""]}>{summary.targets.map(row)}</Table>}
     {waits.map((model) => <Queue key={model} env={name} model={model} />)}
     <Quarantine env={name} />
     <h2>Nodes <small><a href={to.nodes(name)}>all {count(summary.n_nodes)}</a></small></h2>
@@ -95,7 +97,7 @@ export function EnvironmentPage({ name, part }: { name: string; part: string }) 
   const base = `/environments/${quote(name)}`;
   const page = useLoad(() => get<Environment & { freezes?: string[] }>(base), 10_000, base);
   return <Loaded of={page}>{(env) => <>
-    <Head crumbs={[["Environments", "/environments"]]} title={env.name} cli={`mreg target list ${env.name}`} api={base}><a class="button" href={`/?env=${quote(name)}`}>Overview</a><a class="button" href={to.nodes(name)}>{plural(env.n_nodes, "node")}</a></Head>
+    <Head crumbs={[["Environments", "/environments"]]} title={env.name} cli={part === "policy" ? `mreg env show ${env.name} --effective` : `mreg target list ${env.name}`} api={base}><a class="button" href={`/?env=${quote(name)}`}>Overview</a><a class="button" href={to.nodes(name)}>{plural(env.n_nodes, "node")}</a></Head>
     {(env.freezes ?? []).length > 0 && part !== "policy" && <p class="note warn">Nothing goes forward here now: <a href={`${to.env(name)}/policy`}>frozen</a>. Rollbacks always run.</p>}
     <Tabs base={to.env(name)} items={[["", "What runs"], ["/policy", "Policy and freezes"], ["/routers", "Routers"]]} />
     {part === "policy" ? <div class="cols"><div><h2>Policy</h2><PolicyOf environment={env} changed={page.again} /></div><div><h2>Freezes</h2><Freezes environment={name} /></div></div>

@@ -47,18 +47,25 @@ function needs(gate: Gate): string {
   return words.length && !["pass", "fail"].includes(gate.verdict) ? `needs ${words.join(", or ")}` : "";
 }
 
+// Health is of the nodes that have the new version, and there may be none yet.
+function healthText(r: Rollout, gate: Gate): string {
+  if (gate.kind !== "health") return gate.text;
+  if (!(r.nodes ?? []).some((n) => n.version === r.to)) return r.ended ? `no node served version ${r.to} at its end` : `no node serves version ${r.to} yet`;
+  return gate.verdict === "pass" ? gate.text : "not every node with the new version is ready";
+}
+
 export function Gates({ rollout }: { rollout: Rollout }) {
   const gates = rollout.gates ?? [];
   const minimum = (gate: Gate) => rollout.strategy?.gates?.find((g) => g.kind === gate.kind && (!g.name || g.name === gate.name))?.min_requests;
-  return <ul class="gates">{gates.map((gate, i) => <li class="gate" key={gate.name ?? i}>
+  return <>{rollout.control && <p class="soft">Baseline: {rollout.control.baseline}</p>}<ul class="gates">{gates.map((gate, i) => <li class="gate" key={gate.name ?? i}>
     <div class="head"><h3>{gateName(gate)}</h3><span class="badges">{gate.report_only && <Badge text="report only" />}<Badge text={gate.verdict} /></span></div>
     {gate.log_e_fail !== undefined ? <Scale gate={gate} /> : gate.n_requests !== undefined && minimum(gate) ? <Need gate={gate} needs={minimum(gate)!} /> : null}
-    <p>{gate.text}</p>
+    <p>{healthText(rollout, gate)}</p>
     <Arms gate={gate} />
     {needs(gate) && <p class="soft">{needs(gate)}</p>}
     {minimum(gate) && gate.n_requests !== undefined && gate.n_requests < minimum(gate)! && <p class="soft nums">{gate.n_requests} of {minimum(gate)}</p>}
     {(gate.phi ?? 1) > 1 && <p class="soft">errors come in bursts here: evidence counts {gate.phi!.toFixed(1)} times less</p>}
-  </li>)}</ul>;
+  </li>)}</ul></>;
 }
 
 interface Point { time: string; canary?: number; canary_bad?: number; baseline?: number; baseline_bad?: number; value?: number; log_e?: number }

@@ -2,12 +2,12 @@
 import { useMemo, useState } from "preact/hooks";
 import { get } from "../api";
 import { useLoad } from "../live";
-import { Command, Head, Loaded, Table, plural } from "../parts";
+import { Command, Copy, Head, Loaded, Table, plural } from "../parts";
 import { go, query, withQuery } from "../router";
 
 interface Root { name: string; version: string; registry: string; domain: string; key_id: string; routes: { method: string; path: string; permission: string; summary: string }[] }
 const KEYS: [string, string][] = [["/ or Ctrl K", "search"], ["g then o, m, r, n, a, h, e, d", "overview, models, rollouts, nodes, approvals, history, environments, admin"], ["j, k", "next, previous row"], ["Enter", "open it"], ["?", "this page"]];
-const TASKS: [string, string, string][] = [["See what is live", "/", "mreg status"], ["Take a version live", "/models", "mreg promote MODEL@VERSION ENV --watch"], ["Understand why a rollout waits", "/rollouts?active=true", "mreg rollout show r-12"],
+const TASKS: [string, string, string][] = [["Push a model or a new version", "/models", "mreg push fraud ./out"], ["See what is live", "/", "mreg status"], ["Take a version live", "/models", "mreg promote MODEL@VERSION ENV --watch"], ["Understand why a rollout waits", "/rollouts?active=true", "mreg rollout show r-12"],
   ["Go back", "/environments", "mreg rollback MODEL --env ENV"], ["Say what was live on a day", "/history", "mreg status --at 2026-11-03"]];
 
 export function Help() {
@@ -19,7 +19,7 @@ export function Help() {
     <Head title="Help" api="" cli="mreg help" />
     <div class="cols"><div>
       <h2>How do I …</h2>
-      <Table caption="Tasks" heads={["What", "In a terminal"]}>{TASKS.map(([what, href, command]) => <tr key={what}><td><a href={href}>{what}</a></td><td class="mono">{command}</td></tr>)}</Table>
+      <Table caption="Tasks" heads={["What", "In a terminal"]}>{TASKS.map(([what, href, command]) => <tr key={what}><td><a href={href}>{what}</a></td><td class="tight"><code>{command}</code> <Copy text={command} /></td></tr>)}</Table>
       <h2>In a terminal</h2>
       <Command text={`mreg login ${location.origin} --token-file FILE`} /><Command text="mreg help" /><Command text="man mreg" />
       <p class="more soft"><code>mreg help topics</code> lists what is written about exit codes, errors, output, contexts and more.</p>

@@ -1,6 +1,6 @@
 // The journal, newest first, with filters; every row is a signed git commit. Also who set each thing that holds now.
 import { useMemo } from "preact/hooks";
-import { type Change, type List, asOf, get, may } from "../api";
+import { type Change, type List, asOf, get, may, me, names } from "../api";
 import { ShareBar } from "../charts";
 import { useLoad } from "../live";
 import { Choice, Command, Copy, Head, Loaded, Table, count } from "../parts";
@@ -57,14 +57,17 @@ function Check({ last }: { last?: Change }) {
   </div></div>;
 }
 
+// By id, or by any part of the name.
+const isBy = (c: Change, who: string) => c.actor === who || (c.actor === me.value?.actor ? `you ${me.value.name}` : names.value[c.actor] ?? c.actor).toLowerCase().includes(who.toLowerCase());
+
 export function History() {
   const model = query("model"), kind = query("kind"), actor = query("actor"), cursor = query("cursor"), view = query("view"), env = environment.value;
   const api = asOf(`/history?limit=${kind || actor || view === "blame" ? 500 : 100}${model && `&model=${quote(model)}`}${env && `&env=${quote(env)}`}${cursor && `&before=${quote(cursor)}`}`);
   const list = useLoad(() => get<List<Change>>(api), 5000, api);
   const items = useMemo(() => {
-    const rows = (list.data?.items ?? []).filter((c) => (!kind || c.kind.startsWith(kind + ".")) && (!actor || c.actor === actor));
+    const rows = (list.data?.items ?? []).filter((c) => (!kind || c.kind.startsWith(kind + ".")) && (!actor || isBy(c, actor)));
     return rows;
-  }, [list.data, kind, actor]);
+  }, [list.data, kind, actor, names.value]);
   const chosen = model || env ? ` of ${[model, env].filter(Boolean).join(" in ")}` : "";
   return <>
     <Head title={`History${chosen}`} cli={`mreg history${model && ` ${model}`}${query("at") && ` --at ${query("at")}`}`} api={api}><Export items={items} /></Head>
@@ -74,11 +77,11 @@ export function History() {
         event.preventDefault();
         const form = new FormData(event.currentTarget);
         go(withQuery({ model: String(form.get("model") ?? ""), actor: String(form.get("actor") ?? ""), cursor: "" }));
-      }}><input name="model" defaultValue={model} placeholder="Model" aria-label="Model" /><input name="actor" defaultValue={actor} placeholder="Who" aria-label="Who" size={8} /><button>Filter</button></form>}
+      }}><input name="model" defaultValue={model} placeholder="Model" aria-label="Model" /><input name="actor" defaultValue={actor} placeholder="Who: name or id" aria-label="Who" size={12} /><button>Filter</button></form>}
     </div>
     <Loaded of={list}>{(data) => <>
       {items.length === 0 ? <p class="lede">No such row{data.next ? " among these: look further back" : ""}.</p>
-        : view === "check" ? <Check last={list.data?.items[0]} /> : view === "blame" ? <BlameRows items={items} /> : <Table caption="History" heads={["Number", "When", "Who", "Kind", "What", "Commit"]}>
+        : view === "check" ? <Check last={list.data?.items[0]} /> : view === "blame" ? <BlameRows items={items} model={model} env={env} /> : <Table caption="History" heads={["Number", "When", "Who", "Kind", "What", "Commit"]}>
           {items.map((c) => <tr key={c.seq}>
             <td class="nums soft">{c.seq}</td><td class="tight"><a href={withQuery({ at: c.time, cursor: "" })} title="Show how it was then">{stamp(c.time)}</a></td>
             <td class="tight"><a href={withQuery({ actor: c.actor, cursor: "" })}><Who actor={c.actor} /></a></td><td class="tight soft">{c.kind}</td>

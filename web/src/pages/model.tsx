@@ -3,17 +3,17 @@ import { type Change, type List, type Model, type Rollout, type Target, type Ver
 import { useAsk } from "../ask";
 import { useLoad } from "../live";
 import { Markdown } from "../markdown";
-import { Badge, Chips, Empty, Head, Loaded, Tabs, plural } from "../parts";
+import { Badge, Chips, Command, Empty, Head, Loaded, Tabs, plural } from "../parts";
 import { at, query, quote, to } from "../router";
 import { Ago, At, stamp } from "../time";
 import { Said } from "../who";
 import { Aliases } from "./aliases";
 import { ModelBlame } from "./blame";
-import { Changes, Spread } from "./common";
+import { BroughtBy, Changes, Spread } from "./common";
 import { LineageOf, LiveWhen } from "./family";
 import { Quarantine, Queue } from "./queue";
-import { rollBack } from "./rollback";
-import { type ServedRow, Served } from "./then";
+import { canGoBack, rollBack } from "./rollback";
+import { type ServedRow, Served, servedThen } from "./then";
 import { Metrics, Versions } from "./versions";
 
 // Where a model is: its targets in the environments where it is live or was rolled out lately, and who waits there.
@@ -30,9 +30,9 @@ function Places({ targets, rollouts, changed }: { targets: Target[]; rollouts: R
     {targets.map((t) => {
       const last = rollouts.find((r) => r.environment === t.environment && r.phase !== "queued");
       return <li key={t.environment}>
-        <a href={to.env(t.environment)}>{t.environment}</a><b>{t.live ? <a href={to.version(t.model, t.live)}>version {t.live}</a> : <span class="soft">not live</span>}</b><Spread target={t} />
-        <span class="says">{last && <><a href={to.rollout(last.id)}>{last.id}</a> <Badge text={last.phase} /> <Said text={last.outcome ?? last.waiting} /></>}</span>
-        <span class="tight">{may("deploy") && t.live !== undefined && <button class="quiet" onClick={() => ask(rollBack(t.model, t.environment))}>Roll back…</button>}</span>
+        <a href={to.env(t.environment)}>{t.environment}</a><span><b>{t.live ? <a href={to.version(t.model, t.live)}>version {t.live}</a> : <span class="soft">not live</span>}</b> <small><BroughtBy by={t} /></small></span><Spread target={t} />
+        <span class="says">{last && last.id !== t.live_rollout && <>{last.ended && "last: "}<a href={to.rollout(last.id)}>{last.id}</a> <Badge text={last.phase} /> <Said text={last.outcome ?? last.waiting} /></>}</span>
+        <span class="tight">{may("deploy") && canGoBack(t) && <button class="quiet" onClick={() => ask(rollBack(t.model, t.environment))}>Roll back…</button>}</span>
       </li>;
     })}
   </ul>{dialog}</>;
@@ -66,7 +66,7 @@ export function ModelPage({ name, part }: { name: string; part: string }) {
   const page = useLoad(async () => {
     const [model, versions, history, served] = await Promise.all([get<Model>(asOf(base)),
       get<List<Version>>(`${base}/versions?limit=50${cursor && `&cursor=${quote(cursor)}`}`), get<List<Change>>(asOf(`/history?model=${quote(name)}&limit=${part === "history" ? 100 : 12}`)),
-      at.value ? get<List<ServedRow>>(asOf(`/serving?model=${quote(name)}&limit=500`)) : { items: [] }]);
+      at.value ? servedThen(`&model=${quote(name)}`) : { items: [] }]);
     return { model, versions, history: history.items, served: served.items, ...(at.value ? { targets: [], rollouts: [], waits: [] } : await places(name, model.live)) };
   }, 5000, `${base}?${cursor}&${part}&${query("at")}`);
   return <Loaded of={page}>{({ model, versions, history, served, ...now }) => <>
@@ -84,6 +84,7 @@ export function ModelPage({ name, part }: { name: string; part: string }) {
       <h2>History</h2><Changes items={history} />
       <h2>About</h2>
       <dl class="facts"><dt>Created</dt><dd><At at={model.created} /></dd>
+        <dt>Push</dt><dd><Command text={`mreg push ${model.name} ./out`} /></dd>
         <dt>Pull</dt><dd><code>mreg pull {model.name} ./{model.name.split("/").pop()}</code></dd></dl></div></div>
     </>)}
   </>}</Loaded>;

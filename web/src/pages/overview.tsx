@@ -5,10 +5,12 @@ import { useLoad } from "../live";
 import { Badge, Command, Empty, Head, Loaded, Table, count, plural } from "../parts";
 import { at, environment, quote, to } from "../router";
 import { Ago } from "../time";
+import { Who } from "../who";
 import { Changes, RolloutRows, Spread, needsSomebody } from "./common";
-import { type ServedRow, Served } from "./then";
+import { Served, servedThen } from "./then";
 
 interface Approval { rollout: string; model: string; environment: string; to: number; step: number; needed: number; given: string[]; may_approve: boolean }
+interface Hook { id: string; name: string; enabled: boolean; why?: string; failing_since?: string; last_detail?: string }
 const LOST = 12; // unreachable nodes that are named one by one
 
 async function loadRoom(name: string) {
@@ -28,18 +30,18 @@ function FirstSteps({ hasModel, hasEnvironment, hasNode, isLive, environment: en
 
 async function loadAll(only: string) {
   const where = only && `&env=${quote(only)}`;
-  const [environments, active, history, approvals] = await Promise.all([get<List<Environment>>("/environments"),
-    get<List<Rollout>>(`/rollouts?active=true&limit=200${where}`), get<List<Change>>(`/history?limit=15${where}`), get<List<Approval>>("/approvals?limit=100")]);
+  const [environments, active, history, approvals, hooks] = await Promise.all([get<List<Environment>>("/environments"),
+    get<List<Rollout>>(`/rollouts?active=true&limit=200${where}`), get<List<Change>>(`/history?limit=15${where}`), get<List<Approval>>("/approvals?limit=100"), may("admin") ? get<List<Hook>>("/webhooks?limit=200") : { items: [] }]);
   const picked = environments.items.filter((env) => !only || env.name === only);
   const rooms = await Promise.all(picked.map((env) => loadRoom(env.name))), isLive = rooms.some((room) => room.targets.some((t) => t.live));
   const begun: Begun = { isLive, hasEnvironment: environments.items.length > 0, hasNode: environments.items.some((env) => env.n_nodes > 0), hasModel: isLive || (await get<List<unknown>>("/models?limit=1")).items.length > 0 };
-  return { rooms, begun, active: active.items, history: history.items,
+  return { rooms, begun, active: active.items, history: history.items, hooks: hooks.items.filter((h) => h.enabled ? h.failing_since : h.why),
     approvals: approvals.items.filter((a) => !only || a.environment === only) };
 }
 type Data = Awaited<ReturnType<typeof loadAll>>;
 
 function Then() {
-  const page = useLoad(() => get<List<ServedRow>>(asOf(`/serving?limit=500${environment.value && `&env=${quote(environment.value)}`}`)), 60_000, `then/${at.value}/${environment.value}`);
+  const page = useLoad(() => servedThen(environment.value && `&env=${quote(environment.value)}`), 60_000, `then/${at.value}/${environment.value}`);
   return <Loaded of={page}>{({ items, next }) => <Served items={items} isPart={next !== undefined} />}</Loaded>;
 }
 
@@ -54,14 +56,24 @@ function Tiles({ needs, moving, rooms }: { needs: number; moving: number; rooms:
   </ul>;
 }
 
-function Needs({ waiting, approvals, rooms }: { waiting: Rollout[]; approvals: Approval[]; rooms: Data["rooms"] }) {
+// What the reader may do something about, and what somebody else has to.
+function Needs({ waiting, approvals, rooms, hooks }: { waiting: Rollout[]; approvals: Approval[]; rooms: Data["rooms"]; hooks: Hook[] }) {
   const lost = rooms.flatMap((room) => room.lost), more = rooms.reduce((sum, room) => sum + room.n_unreachable, 0) - lost.length;
-  if (waiting.length + approvals.length + lost.length === 0) return <p class="lede">Nothing waits for a person.</p>;
+  const mine = may("deploy") ? { waiting, lost, more } : { waiting: [], lost: [], more: 0 }, others = may("deploy") ? { waiting: [], lost: [], more: 0 } : { waiting, lost, more };
+  const hasOthers = others.waiting.length + others.lost.length > 0 || approvals.some((a) => !a.may_approve);
   return <>
-    {waiting.length > 0 && <RolloutRows label="Rollouts that need you" items={waiting} />}
-    {(approvals.length > 0 || lost.length > 0) && <ul class="panel rows needs" aria-label="Other things that need you">
+    <h2>Needs you</h2><Needed {...mine} approvals={approvals.filter((a) => a.may_approve)} hooks={hooks} whose="you" />
+    {hasOthers && <><h2>Needs somebody else</h2><Needed {...others} approvals={approvals.filter((a) => !a.may_approve)} hooks={[]} whose="others" /></>}
+  </>;
+}
+function Needed({ waiting, approvals, lost, more, hooks, whose }: { waiting: Rollout[]; approvals: Approval[]; lost: Node[]; more: number; hooks: Hook[]; whose: string }) {
+  if (waiting.length + approvals.length + lost.length + hooks.length === 0) return <p class="lede">Nothing waits for you.</p>;
+  return <>
+    {waiting.length > 0 && <RolloutRows label={`Rollouts that need ${whose}`} items={waiting} />}
+    {approvals.length + lost.length + hooks.length > 0 && <ul class="panel rows needs" aria-label={`Other things that need ${whose}`}>
       {approvals.map((a) => <li key={a.rollout + a.step}><Badge text="approval" tone="warn" />
         <span><a href={to.rollout(a.rollout)}>{a.rollout}</a>: version {a.to} of <a href={to.model(a.model)}>{a.model}</a> in {a.environment}, {a.given.length} of {a.needed} given</span><a href="/approvals">{a.may_approve ? "Decide" : "See"}</a></li>)}
+      {hooks.map((h) => <li key={h.id}><Badge text={h.enabled ? "failing" : "off"} tone="bad" /><span>webhook <a href={`/admin/webhooks?hook=${quote(h.id)}`}>{h.name}</a> {h.enabled ? <>fails since <Ago at={h.failing_since} /></> : "was turned off"}{(h.why ?? h.last_detail) && <span class="soft">: {h.why ?? h.last_detail}</span>}</span><a href={`/admin/webhooks?hook=${quote(h.id)}`}>Look</a></li>)}
       {lost.map((n) => <li key={n.environment + n.name}><Badge text="unreachable" />
         <span><a href={to.node(n.environment, n.name)}>{n.name}</a> in {n.environment} cannot be reached{n.since && <>, since <Ago at={n.since} /></>}{n.detail && <span class="soft">: {n.detail}</span>}</span>
         <a href={to.node(n.environment, n.name)}>Look</a></li>)}
@@ -76,11 +88,12 @@ function Live({ rooms }: { rooms: Data["rooms"] }) {
   if (rooms.length === 0) return <Empty text="No environment yet. Make one, then add its nodes:" command="mreg env create production" />;
   if (targets.length === 0) return <Empty text="Nothing is live yet. Promote a version:" command={`mreg promote MODEL@VERSION ${rooms[0]!.environment} --watch`} />;
   return <>
-    <Table caption="Live versions" heads={["Model", "Environment", "Version", "On the nodes", "Rollout"]}>
+    <Table caption="Live versions" heads={["Model", "Environment", "Version", "Since", "By", "On the nodes", "Rollout"]}>
       {targets.slice(0, SHOWN).map((t) => <tr key={t.environment + t.model}>
         <td><a href={to.model(t.model)}>{t.model}</a></td><td><a href={to.env(t.environment)}>{t.environment}</a></td>
-        <td class="nums">{t.live ? <a href={to.version(t.model, t.live)}>{t.live}</a> : <span class="soft tight">none yet</span>}</td><td class="fill"><Spread target={t} /></td>
-        <td class="tight">{t.rollout && <a href={to.rollout(t.rollout)}>{t.rollout}</a>}</td>
+        <td class="nums">{t.live ? <a href={to.version(t.model, t.live)}>{t.live}</a> : <span class="soft tight">none yet</span>}</td>
+        <td class="tight">{t.live_since && <Ago at={t.live_since} />}</td><td class="tight" title={t.live_reason}>{t.live_by && <Who actor={t.live_by} />}</td><td class="fill"><Spread target={t} /></td>
+        <td class="tight">{t.live_rollout && <a href={to.rollout(t.live_rollout)}>{t.live_rollout}</a>}{t.rollout && <>{t.live_rollout && ", "}now <a class="inline" href={to.rollout(t.rollout)}>{t.rollout}</a></>}</td>
       </tr>)}
     </Table>
     {targets.length > SHOWN && <p class="more">{count(targets.length - SHOWN)} more: pick an environment above, or search.</p>}
@@ -110,10 +123,10 @@ export function Overview() {
       const waiting = data.active.filter(needsSomebody), moving = data.active.filter((r) => !needsSomebody(r));
       const lost = data.rooms.reduce((sum, room) => sum + room.n_unreachable, 0);
       return <>
-        <Tiles needs={waiting.length + data.approvals.length + lost} moving={moving.length} rooms={data.rooms} />
+        <Tiles needs={waiting.length + data.approvals.length + data.hooks.length + lost} moving={moving.length} rooms={data.rooms} />
         <div class="sides"><div>
         {!only && !data.begun.isLive && <FirstSteps {...data.begun} environment={data.rooms[0]?.environment ?? "production"} />}
-        <h2>Needs you</h2><Needs waiting={waiting} approvals={data.approvals} rooms={data.rooms} />
+        <Needs waiting={waiting} approvals={data.approvals} rooms={data.rooms} hooks={data.hooks} />
         {moving.length > 0 && <><h2>Moving now</h2><RolloutRows label="Rollouts that move" items={moving} /></>}
         {(only || data.begun.isLive || data.rooms.some((room) => room.targets.some((t) => t.rollout))) && <><h2>Live</h2><Live rooms={data.rooms} /></>}
         {data.rooms.length > 0 && <><h2>Nodes</h2><Fleet rooms={data.rooms} /></>}

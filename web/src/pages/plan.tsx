@@ -1,10 +1,10 @@
 // The plan of a rollout before it begins: what changes, where and when, how low, how long, and what will hold it. Applying it
 // works only while nothing that it depends on has changed.
-import { type Environment, type List, get, may, post } from "../api";
+import { type Environment, type List, type Node, get, may, post } from "../api";
 import { useAsk } from "../ask";
 import { useLoad } from "../live";
 import { Head, Loaded, Table, bytes, decode, plural } from "../parts";
-import { go, query, to, withQuery } from "../router";
+import { go, query, quote, to, withQuery } from "../router";
 import { At, duration, span } from "../time";
 import { Said } from "../who";
 
@@ -38,12 +38,21 @@ function Steps({ plan }: { plan: Plan }) {
   </li>)}</ol><When plan={plan} /></>;
 }
 
+// What stands in the way, at the top of the page and once more before anybody agrees.
+function Warnings({ plan, lost }: { plan: Plan; lost: Node[] }) {
+  return <>
+    {lost.length > 0 && <p class="note bad">{lost.map((n, i) => <>{i > 0 && ", "}<a href={to.node(n.environment, n.name)}>{n.name}</a></>)} cannot be reached now{lost.length === 1 && lost[0]!.since && <>, since <At at={lost[0]!.since} /></>}{lost.length === 1 && lost[0]!.detail && `: ${lost[0]!.detail}`}.</p>}
+    {(plan.freezes ?? []).map((f) => <p class="note warn" key={f.id}>{f.holds ? "Frozen now" : <>Will be frozen from <At at={f.begins} /></>}{f.until && <> until <At at={f.until} /></>}: {f.reason}</p>)}
+    {!plan.forecast.complete && <p class="note warn">As things are, it would not end by itself: <Said text={ahead(plan.forecast.outcome)} /></p>}
+  </>;
+}
+// The forecast's moments lie ahead: nothing is "since" then.
+const ahead = (text: string) => text.replace(/\bsince (\d{4}-\d\d-\d\dT[\d:.]+Z)/g, (whole, time: string) => Date.parse(time) > Date.now() ? `from ${time} on` : whole);
+
 function Holds({ plan }: { plan: Plan }) {
   return <>
-    {(plan.freezes ?? []).map((f) => <p class="note warn" key={f.id}>{f.holds ? "Frozen now" : <>Will be frozen from <At at={f.begins} /></>}{f.until && <> until <At at={f.until} /></>}: {f.reason}</p>)}
     {plan.approvals ? <p class="note">{plural(plan.approvals, "approval")} by other people {plan.approvals === 1 ? "is" : "are"} needed before anything is touched.</p> : null}
     {plan.behind && <p class="note">It waits behind <a href={to.rollout(plan.behind)}>{plan.behind}</a>.</p>}
-    {!plan.forecast.complete && <p class="note warn">As things are, it would not end by itself: <Said text={plan.forecast.outcome} /></p>}
     {plan.steps.some((s) => s.evidence && !s.evidence.is_enough) && <p class="note">With the traffic of the last hour ({plan.forecast.requests_per_second.toPrecision(2)} requests a second) the gates will not see enough to judge: the rollout then does what its policy says for thin evidence.</p>}
   </>;
 }
@@ -62,15 +71,15 @@ function Calls({ plan }: { plan: Plan }) {
   if (plan.n_operations === 0) return null;
   return <details><summary>{plural(plan.n_operations, "call")} to the nodes, one by one <small class="soft">({plan.forecast.measured.length ? `times of ${plan.forecast.measured.join(", ")} are measured` : "times are typical ones: none was measured here yet"})</small></summary>
     <Table caption="Calls" heads={["At", "Node", "What", "Version", "Takes", "Step"]}>
-      {plan.operations.slice(0, 200).map((o, i) => <tr key={i}><td class="nums tight">{span(o.at_ms)}</td><td>{o.node ?? "router"}</td><td>{o.action}</td><td class="nums">{o.version || "–"}</td><td class="nums">{o.takes_ms < 1000 ? `${o.takes_ms} ms` : span(o.takes_ms)}</td><td class="nums">{o.step || "–"}</td></tr>)}</Table>
+      {plan.operations.slice(0, 200).map((o, i) => <tr key={i}><td class="nums tight">{span(o.at_ms)}</td><td>{o.node ? <a href={to.node(plan.environment, o.node)}>{o.node}</a> : "router"}</td><td>{o.action}</td><td class="nums">{o.version || "–"}</td><td class="nums">{o.takes_ms < 1000 ? `${o.takes_ms} ms` : span(o.takes_ms)}</td><td class="nums">{o.step || "–"}</td></tr>)}</Table>
     {plan.n_operations > 200 && <p class="more">and {plan.n_operations - 200} more</p>}</details>;
 }
 
-function Apply({ plan, name, number, env }: { plan: Plan; name: string; number: string; env: string }) {
+function Apply({ plan, lost, name, number, env }: { plan: Plan; lost: Node[]; name: string; number: string; env: string }) {
   const [dialog, ask] = useAsk(() => undefined);
   if (!may("deploy") || !plan.plan) return null;
   return <div class="actions"><button class="strong" onClick={() => ask({ title: `Promote version ${number} to ${env}`, verb: "Apply this plan",
-    text: <p>{plural(plan.n_nodes, "node")} {plan.from ? `go from version ${plan.from} to version ${plan.to}` : `get version ${plan.to}`}. It is applied only if nothing has changed since the plan was made.</p>,
+    text: <><Warnings plan={plan} lost={lost} /><p>{plural(plan.n_nodes, "node")} {plan.from ? `go from version ${plan.from} to version ${plan.to}` : `get version ${plan.to}`}. It is applied only if nothing has changed since the plan was made.</p></>,
     act: async (f) => {
       const made = await post<{ id?: string }>("/rollouts", { model: name, version: number, environment: env, plan: plan.plan, ...(f.reason && { reason: f.reason }) });
       if (made.id) go(to.rollout(made.id));
@@ -81,14 +90,16 @@ export function PlanPage({ name, number }: { name: string; number: string }) {
   const environments = useLoad(() => get<List<Environment>>("/environments"), 60_000, "envs");
   const names = (environments.data?.items ?? []).map((e) => e.name), env = query("to") || names[0] || "";
   const page = useLoad(() => env ? post<Plan>("/rollouts", { model: name, version: number, environment: env, dry_run: true }) : Promise.resolve(undefined), 30_000, `plan/${name}/${number}/${env}`);
+  const lost = useLoad(() => env ? get<List<Node>>(`/environments/${quote(env)}/nodes?state=unreachable&limit=8`) : Promise.resolve({ items: [] }), 10_000, `lost/${env}`);
   return <>
     <Head crumbs={[["Models", "/models"], [name, to.model(name)], [`version ${number}`, to.version(name, number)]]} title={`Promote version ${number}`} cli={`mreg promote ${name}@${number} ${env} --dry-run`} api="/rollouts" body={{ model: name, version: number, environment: env, dry_run: true }}>
       <label>to <select value={env} onChange={(event) => go(withQuery({ to: event.currentTarget.value }))}>{names.map((n) => <option key={n}>{n}</option>)}</select></label></Head>
     {!may("deploy") ? <p class="lede">Your role may not roll out. A deployer's does.</p> : !environments.data ? <Loaded of={environments}>{() => null}</Loaded> : names.length === 0 ? <p class="lede">There is no environment yet.</p> : <Loaded of={page}>{(plan) => plan === undefined ? null : plan.already ? (plan.id ? <p class="note">This very rollout was asked for already: <a href={to.rollout(plan.id)}>{plan.id}</a>.</p> : <p class="note good">Version {number} is live in {env} already.</p>) : <>
+      <Warnings plan={plan} lost={lost.data?.items ?? []} />
       <p class="sentence">{plan.from ? `Version ${plan.from} gives way to version ${plan.to}` : `Version ${plan.to} is the first`} on {plural(plan.n_nodes, "node")}, {plan.strategy?.strategy}: about {span(plan.forecast.takes_ms)}, never fewer than {plan.forecast.low_point} of {plan.n_nodes} serving.
         Going back would take {plan.rollback.takes_ms < 1000 ? "less than a second" : `about ${span(plan.rollback.takes_ms)}`}{plan.rollback.needs_load ? "" : ", without loading anything"}.</p>
       <Holds plan={plan} />
-      <Apply plan={plan} name={name} number={number} env={env} />
+      <Apply plan={plan} lost={lost.data?.items ?? []} name={name} number={number} env={env} />
       <Steps plan={plan} />
       <Changes plan={plan} name={name} />
       <Calls plan={plan} />

@@ -20,7 +20,7 @@ export function Queue({ env, model }: { env: string; model: string }) {
   return <>
     <h2>Waiting for {model} in {env} <small>{POLICIES[q.policy] ?? q.policy}</small></h2>
     <Table caption={`Queue of ${model} in ${env}`} heads={["Place", "Rollout", "Version", "Asked for", "Why", ""]}>
-      {q.items.map((r, i) => <tr key={r.id}><td class="nums">{i + 1}</td><td class="tight"><a href={to.rollout(r.id)}>{r.id}</a> {r.hotfix && <Badge text="hotfix" tone="warn" />}</td><td class="nums"><a href={to.version(model, r.to)}>{r.to}</a></td>
+      {q.items.map((r, i) => <tr key={r.id}><td class="nums">{i + 1}</td><td class="tight"><a href={to.rollout(r.id)}>{r.id}</a> {r.hotfix && <Badge text="hotfix" tone="warn" />}</td><td class="nums tight">{r.from ?? "–"} → <a class="inline" href={to.version(model, r.to)}>{r.to}</a></td>
         <td class="tight"><Ago at={r.created} /> by <Who actor={r.actor} /></td><td class="fill"><Said text={r.waiting} />{r.reason && <p class="under">“{r.reason}”</p>}</td>
         <td class="num tight">{may("deploy") && <>{i > 0 && <button class="quiet" onClick={() => ask({ title: `Move ${r.id} up`, verb: "Move up", text: <p>It takes its turn before {q.items[i - 1]!.id}.</p>,
           act: (f) => { const order = q.items.map((one) => one.id); order.splice(i - 1, 0, ...order.splice(i, 1)); return send("PATCH", base, { order, expected_generation: q.generation, ...(f.reason && { reason: f.reason }) }); } })}>Move up</button>}

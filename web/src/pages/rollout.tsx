@@ -3,36 +3,41 @@ import { useMemo, useState } from "preact/hooks";
 import { type Change, type List, type Rollout, type RolloutNode, type Step, type Target, get, may, me, post } from "../api";
 import { type Question, useAsk } from "../ask";
 import { ShareBar, Shares } from "../charts";
+import { Late } from "../lazy";
 import { useLoad } from "../live";
 import { Head, Loaded, plural } from "../parts";
-import { quote, to } from "../router";
-import { Ago, Countdown, Took, clock, duration, span } from "../time";
+import { query, quote, to, withQuery } from "../router";
+import { Ago, Took, clock, duration, span } from "../time";
 import { Said, Who } from "../who";
 import { linked } from "./common";
 import { Analysis, Gates } from "./evidence";
-import { rollBack } from "./rollback";
+import { Next, canGoBack, rollBack, takeOutNext } from "./rollback";
+import { Clocks, Unblock } from "./waits";
 import { RouteTable } from "./routes";
 
 type Verb = { verb: string; label: string; needs?: "approve"; phases: string[]; tone?: string; reason?: boolean; when?: (r: Rollout) => string; what: (r: Rollout) => string; fields?: boolean };
 const FORWARD = ["running", "paused"];
+// To end a last step that no node serves would take the rollout back.
+const nothingThere = (r: Rollout) => r.step === r.n_steps && (r.nodes ?? []).length > 0 && !r.nodes!.some((n) => n.version === r.to) ? `no node serves version ${r.to} yet` : "";
 // What may be done in which phase, and what it will do. `when` says why not now, "" if it may.
 const VERBS: Verb[] = [
   { verb: "approve", label: "Approve", needs: "approve", tone: "strong", phases: ["queued", "running", "paused"], reason: true,
     when: (r) => !waitsForApproval(r) ? "nothing waits for an approval" : r.actor === me.value?.actor ? "somebody else has to" : "", what: (r) => `Version ${r.to} may go on.` },
   { verb: "resume", label: "Resume", tone: "strong", phases: ["paused"], what: () => "The rollout goes on where it is." },
   { verb: "pause", label: "Pause", phases: ["running", "finalizing"], what: () => "Nodes stay as they are until somebody resumes." },
-  { verb: "promote", label: "End this step now", phases: FORWARD, what: (r) => `Step ${r.step} of ${r.n_steps} counts as passed without waiting for more evidence.` },
-  { verb: "promote-full", label: "Skip all waiting", phases: FORWARD, reason: true, what: () => "All steps follow without baking and without evidence. Failing gates still end it." },
+  { verb: "promote", label: "End this step now", phases: FORWARD, when: nothingThere, what: (r) => `Step ${r.step} of ${r.n_steps} counts as passed without waiting for more evidence.` },
+  { verb: "promote-full", label: "Skip all waiting", phases: FORWARD, reason: true, when: nothingThere, what: () => "All steps follow without baking and without evidence. Failing gates still end it." },
   { verb: "extend", label: "Bake longer", phases: FORWARD, fields: true, when: (r) => ["bake", "gate"].includes(r.step_phase ?? "") ? "" : "no step is baking", what: () => "The present step bakes longer." },
   { verb: "reject", label: "Reject", needs: "approve", tone: "danger", phases: ["queued", "running", "paused"], reason: true, when: (r) => waitsForApproval(r) ? "" : "nothing waits for an approval", what: () => "The rollout ends; what it brought goes back." },
   { verb: "halt", label: "Halt as it is", tone: "danger", phases: [...FORWARD, "rolling-back", "rollback-stuck"], reason: true,
     what: () => "Nothing is touched any more: the fleet stays mixed until somebody decides." },
-  { verb: "abort", label: "Abort and go back", tone: "danger", phases: ["submitted", "queued", "running", "paused", "finalizing"],
+  { verb: "abort", label: "Abort and go back", tone: "danger", phases: ["submitted", "running", "paused", "finalizing"],
     what: (r) => r.from ? `All nodes go back to version ${r.from}. Version ${r.to} stays in the registry.` : `Version ${r.to} is taken off the nodes again.` },
 ];
 const waitsForApproval = (r: Rollout) => (r.pauses ?? []).some((p) => p.reason === "approval") || /approval/.test(r.waiting ?? "");
 // What an approver may let a rollout pass over.
 const PASSABLE: Record<string, [string, string]> = { freeze: ["freeze", "the freeze"], stop: ["stop", "the stopped line"], "failure-budget": ["budget", "the spent failure budget"], dependency: ["dependency", "what it depends on"] };
+const ENDING = ["abort", "reject"]; // what waits comes next
 const MAIN = ["approve", "resume", "pause", "promote", "reject", "abort"];
 
 function Way({ rollout: r }: { rollout: Rollout }) {
@@ -48,9 +53,9 @@ function Actions({ rollout: r, ask }: { rollout: Rollout; ask: (q: Question) => 
   const legal = VERBS.filter((v) => (!v.needs || may(v.needs)) && v.phases.includes(r.phase) && (all || MAIN.includes(v.verb)) && (all || !v.when?.(r)));
   const passable = (r.pauses ?? []).map((p) => p.reason).filter((reason) => PASSABLE[reason]);
   const open = (v: Verb) => ask({ title: v.label, verb: v.label, danger: v.tone === "danger", needsReason: v.reason,
-    text: <><p>{v.what(r)}</p>{v.verb === "abort" && <Way rollout={r} />}</>,
+    text: <><p>{v.what(r)}</p>{v.verb === "abort" && <Way rollout={r} />}{ENDING.includes(v.verb) && <Next model={r.model} env={r.environment} but={r.id} />}</>,
     fields: v.fields && <label class="field">By<select name="for"><option value="5m">5 minutes</option><option value="30m">30 minutes</option><option value="2h">2 hours</option></select></label>,
-    act: (f) => post(`/rollouts/${quote(r.id)}/commands`, { verb: v.verb, ...(f.for && { for: f.for }), ...(f.reason && { reason: f.reason }), ...(r.step > 0 && { expected_step: r.step }) }) });
+    act: async (f) => { await takeOutNext(r.model, r.environment, f); return post(`/rollouts/${quote(r.id)}/commands`, { verb: v.verb, ...(f.for && { for: f.for }), ...(f.reason && { reason: f.reason }), ...(r.step > 0 && { expected_step: r.step }) }); } });
   return <div class="actions">
     {legal.map((v) => { const why = v.when?.(r) ?? ""; return <button key={v.verb} class={why ? "" : v.tone} disabled={why !== ""} title={why} onClick={() => open(v)}>{v.label}{why && <span class="unseen"> ({why})</span>}</button>; })}
     {passable.length > 0 && may("approve") && <button onClick={() => ask({ title: "Pass over what holds it", verb: "Pass over", danger: true, needsReason: true, text: <p>{r.id} goes on in spite of {passable.map((reason) => PASSABLE[reason]![1]).join(" and ")}.</p>,
@@ -59,56 +64,54 @@ function Actions({ rollout: r, ask }: { rollout: Rollout; ask: (q: Question) => 
   </div>;
 }
 
-function Clocks({ rollout: r }: { rollout: Rollout }) {
-  const plan = r.way_back;
-  return <ul class="clocks">
-    <li>{r.ended ? "took" : "for"} <b><Took from={r.created} until={r.ended} /></b></li>
-    {!r.ended && r.bake_until && <li>evidence is awaited for <Countdown until={r.bake_until} /></li>}
-    {!r.ended && r.deadline && <li>step has to end in <Countdown until={r.deadline} /></li>}
-    {!r.ended && plan?.eta && <li>a rollback now takes about <b>{duration(plan.eta)}</b></li>}
-  </ul>;
-}
-
 // What a step is at, as a mark and in words.
-const MOVING = ["waiting", "placing", "switching", "loading", "observing", "golden", "rolling-back", "draining", "routing"];
+const MOVING = ["waiting", "placing", "switching", "loading", "observing", "golden", "rolling-back", "draining", "routing", "reloading"];
 const STEP_WORDS: Record<string, string> = { pending: "to come", apply: "changing nodes", settle: "settling", bake: "baking", gate: "judging", done: "done" };
 function stepState(step: Step, isCurrent: boolean, ended?: string): { style: string; text: string } {
   if (step.verdict === "fail") return { style: "failed", text: "✕ failed" };
+  if (step.phase === "done" && step.promoted && step.verdict !== "pass") return { style: "", text: "ended by hand" };
   if (step.phase === "done") return { style: "done", text: "✓ done" };
   if (ended) return step.started ? { style: "failed", text: "✕ stopped" } : { style: "", text: "not begun" };
   const words = STEP_WORDS[step.phase] ?? step.phase;
   return isCurrent ? { style: "open", text: `▸ ${words}` } : { style: "", text: words };
 }
 
-function StepCard({ step, number, isCurrent, ended }: { step: Step; number: number; isCurrent: boolean; ended?: string }) {
+export function StepCard({ step, number, isCurrent, ended, until = ended }: { step: Step; number: number; isCurrent: boolean; ended?: string; until?: string }) {
   const { style, text } = stepState(step, isCurrent, ended);
   return <li class={style} aria-current={isCurrent ? "step" : undefined}>
     <b><span>{number}. {plural(step.n_nodes, "node")}{step.weight && `, ${step.weight} % of traffic`}{step.wave && `, ${step.wave}`}</span><span>{text}</span></b>
-    <small>planned: {/^0/.test(step.bake) ? "no bake" : `bake ${duration(step.bake)}`}{step.max_bake && !/^0/.test(step.max_bake) && step.max_bake !== step.bake && `, up to ${duration(step.max_bake)}`}
-      {step.approvals ? `, ${plural(step.approvals, "approval")}` : ""}{step.mirrored ? ", mirrored traffic" : ""}</small>
-    {step.started && <small>{step.ended ?? ended ? "took " : "so far "}<Took from={step.started} until={step.ended ?? ended} />{step.verdict && `, ${step.verdict}`}</small>}
+    {step.bake !== undefined && <small>planned: {/^0/.test(step.bake) ? "no bake" : `bake ${duration(step.bake)}`}{step.max_bake && !/^0/.test(step.max_bake) && step.max_bake !== step.bake && `, up to ${duration(step.max_bake)}`}
+      {step.approvals ? `, ${plural(step.approvals, "approval")}` : ""}{step.mirrored ? ", mirrored traffic" : ""}</small>}
+    {step.started && <small>{step.ended ?? ended ? "took " : "so far "}<Took from={step.started} until={step.ended ?? until} />{step.verdict && `, ${step.verdict}`}</small>}
   </li>;
 }
 
 const GLYPH: Record<string, string> = { serving: "✓", failed: "✕", unreachable: "✕", "rolling-back": "↩", old: "·", "left-out": "–" };
-function NodeCell({ node, to: version, dense }: { node: RolloutNode; to: number; dense: boolean }) {
+function NodeCell({ node, to: version, environment, dense, ended }: { node: RolloutNode; to: number; environment: string; dense: boolean; ended?: boolean }) {
   const style = ["failed", "unreachable"].includes(node.state) ? "bad" : node.version === version ? "new" : MOVING.includes(node.state) ? "move" : "";
-  const words = `${node.state}${(node.attempt ?? 0) > 1 && MOVING.includes(node.state) ? `, attempt ${node.attempt}` : ""}${node.text ? `: ${node.text}` : ""}`;
+  const state = node.state === "old" && !node.version ? "without it" : ended && node.state === "serving" ? "served" : node.state;
+  const words = `${state}${(node.attempt ?? 0) > 1 && MOVING.includes(node.state) ? `, attempt ${node.attempt}` : ""}${node.text ? `: ${node.text}` : ""}`;
   return <li class={`cell ${style}`} title={`${node.node}: ${words}`}>
-    <b><span>{node.node}</span><span>{node.version ? `v${node.version}` : "–"}{node.wanted && node.wanted !== node.version ? ` → v${node.wanted}` : ""}</span></b>
-    <small>{GLYPH[node.state] ?? "▸"} {dense ? node.state : words}{(node.restarts ?? 0) > 0 && `, ${plural(node.restarts!, "restart")}`}</small>
+    <b><a href={to.node(environment, node.node)}>{node.node}</a><span>{node.version ? `v${node.version}` : "–"}{node.wanted && node.wanted !== node.version ? ` → v${node.wanted}` : ""}</span></b>
+    <small>{GLYPH[node.state] ?? "▸"} {dense ? state : words}{(node.restarts ?? 0) > 0 && `, ${plural(node.restarts!, "restart")}`}</small>
   </li>;
 }
 
-function Strip({ rollout: r }: { rollout: Rollout }) {
+// After its end: what it left, and what is there now.
+function Since({ rollout: r, target: t }: { rollout: Rollout; target?: Target }) {
+  if (!r.ended) return null;
+  return <small>at its end, <Ago at={r.ended} />{t?.live !== undefined && <>; now <a href={to.model(r.model)}>version {t.live}</a> is live{t.live_rollout === r.id ? ", brought by it" : t.live_rollout && <>, brought by <a href={to.rollout(t.live_rollout)}>{t.live_rollout}</a></>}</>}{t && t.live === undefined && "; now nothing is live"}</small>;
+}
+
+function Strip({ rollout: r, target }: { rollout: Rollout; target?: Target }) {
   const nodes = r.nodes ?? [], dense = nodes.length > 60;
   const done = nodes.filter((n) => n.version === r.to).length, moving = nodes.filter((n) => MOVING.includes(n.state)).length;
   return <>
-    <h2>Nodes: {done} of {nodes.length} on version {r.to}</h2>
+    <h2>Nodes: {done} of {nodes.length} on version {r.to} <Since rollout={r} target={target} /></h2>
     <div class="split"><ShareBar label="Nodes" parts={[{ name: `version ${r.to}`, n: done, kind: "new" }, { name: "moving", n: nodes.filter((n) => MOVING.includes(n.state) && n.version !== r.to).length, kind: "warn" },
       { name: "as before", n: nodes.filter((n) => n.version !== r.to && !MOVING.includes(n.state)).length, kind: "line" }]} />
-      <small class="soft">{moving > 0 ? `${plural(moving, "node")} at work` : "no node at work"}</small></div>
-    <ul aria-label="Nodes" class={`strip${dense ? " dense" : ""}`}>{nodes.map((n) => <NodeCell key={n.node} node={n} to={r.to} dense={dense} />)}</ul>
+      {!r.ended && <small class="soft">{moving > 0 ? `${plural(moving, "node")} at work` : "no node at work"}</small>}</div>
+    <ul aria-label="Nodes" class={`strip${dense ? " dense" : ""}`}>{nodes.map((n) => <NodeCell key={n.node} node={n} to={r.to} environment={r.environment} dense={dense} ended={r.ended !== undefined} />)}</ul>
   </>;
 }
 
@@ -124,49 +127,51 @@ function Traffic({ rollout: r }: { rollout: Rollout }) {
   })}{!r.traffic?.length && <p class="note">{wanted}; the router was not read back yet.</p>}</>;
 }
 
-function Timeline({ items }: { items: Change[] }) {
+export function Timeline({ items }: { items: Change[] }) {
   return <ol class="times">{items.map((c) => <li key={c.seq} class={c.kind === "rollout.command" || c.kind === "rollout.submit" ? "person" : /roll(ed|ing).back|failed|stuck/.test(c.message) ? "bad" : /succeeded/.test(c.message) ? "good" : ""}>
     <time dateTime={c.time} title={c.time}>{clock(c.time)}</time><span>{linked(c.message)} {c.actor !== "mregd" && <span class="soft">by <Who actor={c.actor} /></span>}{c.reason && <p class="under">“{c.reason}”</p>}</span></li>)}</ol>;
 }
 
 // The rollout at each look; its history only when the rollout has moved.
 function loader(id: string) {
-  let seen = -1, events: Change[] = [], last: { rollout: Rollout; events: Change[]; isLive: boolean } | undefined;
+  let seen = -1, events: Change[] = [], last: { rollout: Rollout; events: Change[]; target?: Target } | undefined;
   return async () => {
     const rollout = await get<Rollout>(`/rollouts/${quote(id)}`);
-    if (last?.rollout === rollout) return last;
+    const target = rollout.ended ? await get<Target>(`/environments/${quote(rollout.environment)}/targets/${quote(rollout.model)}`).catch(() => undefined) : undefined;
+    if (last?.rollout === rollout && last.target === target) return last;
     if (rollout.revision !== seen) events = (await get<List<Change>>(`/changes?object=${quote(id)}&limit=200`)).items.slice().reverse();
     seen = rollout.revision;
-    const isLive = rollout.phase === "succeeded" && (await get<Target>(`/environments/${quote(rollout.environment)}/targets/${quote(rollout.model)}`).catch(() => undefined))?.live === rollout.to;
-    last = { rollout, events, isLive };
+    last = { rollout, events, target };
     return last;
   };
 }
 
+const JUDGED = ["error-ratio", "slow-ratio", "promql", "metric"]; // gates that can be judged again
 export function RolloutPage({ id }: { id: string }) {
   const load = useMemo(() => loader(id), [id]);
   const page = useLoad(load, 1500, id);
   const [dialog, ask] = useAsk(page.again);
-  return <Loaded of={page}>{({ rollout: r, events, isLive }) => {
-    const steps = r.steps ?? [];
+  return <Loaded of={page}>{({ rollout: r, events, target }) => {
+    const steps = r.steps ?? [], isLive = r.phase === "succeeded" && target?.live === r.to && canGoBack(target);
     return <>
       <Head crumbs={[["Rollouts", "/rollouts"], [r.model, to.model(r.model)]]} badge={r.phase} cli={`mreg rollout watch ${r.id}`} api={`/rollouts/${r.id}`}
-        title={<>{r.id}: {r.model} {r.from && <><a href={to.version(r.model, r.from)}>{r.from}</a> → </>}<a href={to.version(r.model, r.to)}>{r.to}</a> in <a href={to.env(r.environment)}>{r.environment}</a></>}>
+        title={<>{r.id}: {r.model} {r.from ? <a href={to.version(r.model, r.from)}>{r.from}</a> : "–"} → <a href={to.version(r.model, r.to)}>{r.to}</a> in <a href={to.env(r.environment)}>{r.environment}</a></>}>
         {r.from && <a class="button" href={`${to.model(r.model)}/compare?a=${r.from}&b=${r.to}`}>Compare</a>}
         {isLive && may("deploy") && <button class="danger" onClick={() => ask(rollBack(r.model, r.environment))}>Roll back…</button>}</Head>
       <p class="sentence"><Said text={r.outcome ?? r.waiting} /></p>
       <p class="unseen" role="status">{r.phase}{!r.ended && r.step > 0 && `, step ${r.step} of ${r.n_steps}: ${STEP_WORDS[r.step_phase ?? ""] ?? ""}`}</p>
       <Clocks rollout={r} />
       {(r.pauses ?? []).filter((p) => !r.waiting?.includes(p.text)).map((p) => <p class="note warn" key={p.reason}>Paused ({p.reason}) <Ago at={p.since} />: {p.text}</p>)}
-      {r.unblock && !r.ended && <p class={r.phase === "running" ? "note" : "note warn"}><Said text={r.unblock} /></p>}
+      <Unblock rollout={r} ask={ask} />
       <Actions rollout={r} ask={ask} />
       {steps.length > 0 && <><h2>Steps</h2>
         <ol class="rail">{steps.slice(0, 40).map((s, i) => <StepCard key={i} step={s} number={i + 1} isCurrent={i + 1 === r.step && !r.ended} ended={r.ended} />)}</ol>
         {steps.length > 40 && <p class="more">and {steps.length - 40} more steps</p>}</>}
       <Traffic rollout={r} />
       <div class={(r.gates ?? []).length > 0 ? "sides" : ""}><div>{(r.gates ?? []).length > 0 && <><h2>Evidence</h2><Gates rollout={r} />
+        {r.gates!.some((g) => JUDGED.includes(g.kind)) && (query("judge") ? <Late show={(late) => <late.Replay rollout={r} />} /> : <p class="more"><a href={withQuery({ judge: "again" })}>Judge again with other settings…</a></p>)}
         {r.gates!.some((g) => g.n_requests !== undefined) && <Analysis rollout={r} />}</>}</div>
-      <div><Strip rollout={r} /></div></div>
+      <div><Strip rollout={r} target={target} /></div></div>
       <div class="cols"><div><h2>Time line</h2><Timeline items={events} /></div>
         <div><h2>About</h2>
           <dl class="facts">

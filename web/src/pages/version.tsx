@@ -9,6 +9,7 @@ import { at, query, quote, to } from "../router";
 import { Ago, At } from "../time";
 import { Who } from "../who";
 import { Changes } from "./common";
+import { Verify } from "./verify";
 
 function difference(before: string, after: string): string {
   const d = Number(after) - Number(before);
@@ -23,11 +24,13 @@ function Pairs({ title, map, against }: { title: string; map?: Record<string, st
       {against?.[k] !== undefined && against[k] !== v && <small class="soft"> was {against[k]}{difference(against[k]!, v)}</small>}</dd></>)}</dl></section>;
 }
 
-function Signed({ base, name }: { base: string; name: string }) {
+function Signed({ base, version }: { base: string; version: Version }) {
+  const name = `${version.model}@${version.version}`, command = `mreg verify ${name} ./${version.model.split("/").pop()!}`;
   const file = (end: string, text: string) => <a href={`/api/v1${base}/${end}`} download={end.replace(".sig", ".json.sig").replace(/^(manifest|statement)$/, "$1.json")}>{text}</a>;
   return <section><h2>Signatures</h2>
     <p>The registry signed what this version is ({file("manifest", "manifest")}, {file("manifest.sig", "signature")}) and who published it ({file("statement", "statement")}, {file("statement.sig", "signature")}). Stock tools check both with the <a href="/api/v1/trust/allowed_signers" download="allowed_signers">allowed signers</a>; the server need not be trusted.</p>
-    <Command text={`mreg verify ${name} ./${name.split("/").pop()!.split("@")[0]}`} />
+    <Command text={command} />
+    <Verify version={version} command={command} />
   </section>;
 }
 
@@ -86,7 +89,7 @@ export function VersionPage({ name, number, part }: { name: string; number: stri
         <dt>Pushed</dt><dd><At at={v.created} /></dd>
       </dl>
       <Command text={`mreg pull ${v.model}@${v.version} ./${v.model.split("/").pop()}`} />
-      <Signed base={base} name={`${v.model}@${v.version}`} />
+      <Signed key={v.content + v.version} base={base} version={v} />
     </div><div>
       <Pairs title="Metrics" map={v.metrics} against={before?.metrics} />
       <Pairs title="Parameters" map={v.params} against={before?.params} />
