@@ -17,6 +17,7 @@
 #include "fleet_submit.h"
 #include "layout.h"
 #include "registry.h"
+#include "rollout.h"
 
 /* --- what to roll out ------------------------------------------------------------------------- */
 
@@ -318,6 +319,10 @@ int submission_decide(struct tx *tx, struct fleet_edit *ed, struct submission *s
     if (sub->env.n_nodes == 0)
         return err_set(e, ERR_CONFLICT, "environment \"%.150s\" has no nodes; add one first",
                        sub->env.name);
+    if (sub->env.n_nodes > ROLLOUT_MAX_NODES)
+        return err_set(e, ERR_CONFLICT,
+                       "environment \"%.150s\" has %" PRId64 " nodes; a rollout reaches at most %d",
+                       sub->env.name, sub->env.n_nodes, ROLLOUT_MAX_NODES);
     if ((rc = check_servable(tx, ed, sub, e)) != ERR_OK ||
         (rc = decide_policy(ed, sub, e)) != ERR_OK)
         return rc;

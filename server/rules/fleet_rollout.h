@@ -46,9 +46,10 @@ struct rollout_answer {
 /* Submits a rollout, creating the target at its first. Another one that is active is dealt with by
  * the policy's "queue". ERR_NOT_FOUND (environment, model, version, nothing to go back to);
  * ERR_CONFLICT (another rollout is active and the policy rejects newcomers: which and by whom; the
- * queue is full; no nodes; the version was deleted meanwhile; stale generation: who was faster);
- * ERR_INVALID (strategy with pointer below /strategy; the version cannot be served as it is; a
- * hotfix or an override without reason); ERR_REFUSED (the version is in quarantine). */
+ * queue is full; no nodes or more than ROLLOUT_MAX_NODES; the version was deleted meanwhile; stale
+ * generation: who was faster); ERR_INVALID (strategy with pointer below /strategy; the version
+ * cannot be served as it is; a hotfix or an override without reason); ERR_REFUSED (the version is
+ * in quarantine). */
 MUST_USE int fleet_rollout_submit(struct store *s, const struct fleet_change *c,
                                   const struct rollout_ask *ask, struct rollout_answer *out,
                                   struct err *e);

@@ -1,6 +1,6 @@
 /*
  * What keeps two planners from writing over each other: a status is stored only over the revision
- * that it was planned from.
+ * that it was planned from. And the size of a fleet that a rollout may have.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -49,10 +49,39 @@ static void test_only_over_its_revision(void **state)
     FLEET_OK(f, put(f, id, first + 2, ROLLOUT_RUNNING));
 }
 
+static void test_size_of_the_fleet(void **state)
+{
+    static const struct {
+        const char *env;
+        int n_nodes;
+        const char *words; /* NULL: it goes */
+    } cases[] = {
+        {"none", 0, "has no nodes"},
+        {"most", ROLLOUT_MAX_NODES, NULL},
+        {"more", ROLLOUT_MAX_NODES + 1, "at most 2000"},
+    };
+    struct fleet_fixture *f = *state;
+    struct fleet_change me = {.actor = "t-1"};
+    fixture_push(f, "fraud", 1);
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct rollout_ask ask = {
+            .model = "fraud", .environment = cases[i].env, .version = "1", .is_dry_run = true};
+        struct rollout_answer out;
+        fixture_env(f, cases[i].env, "{}", cases[i].n_nodes);
+        int rc = fleet_rollout_submit(f->store, &me, &ask, &out, &f->e);
+        if (cases[i].words != NULL)
+            fixture_refused(f, rc, ERR_CONFLICT, cases[i].words);
+        else
+            FLEET_OK(f, rc);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_only_over_its_revision, fleet_fixture_setup,
+                                        fleet_fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_size_of_the_fleet, fleet_fixture_setup,
                                         fleet_fixture_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
