@@ -205,19 +205,12 @@ static void pause_ms(int64_t ms)
     nanosleep(&t, NULL);
 }
 
-static int64_t wall_ms(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_REALTIME, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
 /* Until the node is out of service; prints what it waits for when that changes. */
 static int wait_drained(struct cli *cli, struct err *e)
 {
     char last[256] = "";
     int64_t patience_ms = INT64_MAX;
-    int64_t began_ms = wall_ms();
+    int64_t began_ms = out_now_ms();
     int rc = watch_timeout(cli, &patience_ms, e);
     interrupt_ask();
     while (rc == ERR_OK) {
@@ -233,7 +226,7 @@ static int wait_drained(struct cli *cli, struct err *e)
         snprintf(last, sizeof last, "%s", text_at(cordon, "waiting"));
         if (interrupt_code())
             return interrupt_code();
-        if (wall_ms() - began_ms >= patience_ms)
+        if (out_now_ms() - began_ms >= patience_ms)
             return EXIT_STILL_RUNNING;
         pause_ms(POLL_MS);
     }

@@ -141,12 +141,19 @@ const char *out_off(const struct out *o)
     return o->has_colour ? "\033[0m" : "";
 }
 
+int64_t out_now_ms(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_REALTIME, &t);
+    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
 /* SOURCE_DATE_EPOCH makes output that can be compared. */
 static int64_t now_seconds(void)
 {
     const char *fixed = getenv("SOURCE_DATE_EPOCH");
     int64_t n = fixed && *fixed ? strtoll(fixed, NULL, 10) : 0;
-    return n > 0 ? n : (int64_t)time(NULL);
+    return n > 0 ? n : out_now_ms() / 1000;
 }
 
 const char *out_ago(const struct out *o, const char *text, char buffer[40])

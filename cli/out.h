@@ -96,6 +96,8 @@ struct table {
 };
 /* heads: n column names, upper case. */
 void table_init(struct table *t, const struct out *o, int n, const char *const *heads);
+/* Milliseconds since the Unix epoch by this machine's clock. */
+int64_t out_now_ms(void);
 /* True if times are told as "2 h ago" and short forms are wanted: a terminal, without -o wide. */
 bool out_is_short(const struct out *o);
 /* Adds a cell to the row under construction; rows are full after n_columns cells. */

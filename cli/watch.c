@@ -49,7 +49,7 @@ void watch_print(struct cli *cli, const json_t *rollout)
     struct buf picture CLEANUP(buf_clear) = {0};
     json_t *changes CLEANUP(json_decref_ptr) = watch_changes(cli, text_at(rollout, "id"));
     buf_init(&picture, PICTURE_MAX_BYTES);
-    rollout_view(cli, rollout, changes, (int64_t)time(NULL) * 1000, &picture);
+    rollout_view(cli, rollout, changes, out_now_ms(), &picture);
     fputs(buf_str(&picture), stdout);
 }
 
@@ -66,7 +66,7 @@ static void print_change(struct cli *cli, const json_t *rollout, char last[256])
     if (strcmp(now, last) == 0)
         return;
     memcpy(last, now, sizeof now);
-    when_format((int64_t)time(NULL) * 1000, time_text);
+    when_format(out_now_ms(), time_text);
     printf("%s\t%s\t%s\t%s\n", time_text, text_at(rollout, "id"), phase,
            out_clean(arena_strdup(&cli->arena, what)));
 }

@@ -149,7 +149,7 @@ void screen_show(struct screen *s, const json_t *rollout, int64_t age_ms)
     buf_reset(&s->picture);
     buf_reset(&s->foot);
     buf_reset(&s->frame);
-    rollout_view(s->cli, rollout, s->changes, (int64_t)time(NULL) * 1000, &s->picture);
+    rollout_view(s->cli, rollout, s->changes, out_now_ms(), &s->picture);
     put_foot(s, rollout, age_ms);
     frame_draw(buf_str(&s->picture), buf_str(&s->foot), columns, rows, &s->frame);
     fwrite(s->frame.data, 1, s->frame.len, stdout);

@@ -134,6 +134,8 @@ void planner_roll_back(struct planner *p)
             planner_set_phase(p, ROLLOUT_ROLLBACK_STUCK);
         return;
     }
+    if (planner_unfinished_control(p) >= 0)
+        return; /* whoever comes next counts on it */
     int64_t from = p->v->rollout->from;
     if (from == 0)
         planner_end(p, ROLLOUT_ROLLED_BACK,

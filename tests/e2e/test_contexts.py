@@ -335,7 +335,7 @@ class Tools(ContextCase):
     def test_other_words(self):
         for word, command in (("ls", ["list"]), ("get", ["show", "fraud"]), ("log", ["history"])):
             self.assertEqual(self.mreg(word, *command[1:]).stdout, self.mreg(*command).stdout)
-        self.error(self.mreg("undo", "fraud", code=USAGE), "invalid", "rollback needs --env")
+        self.error(self.mreg("undo", "fraud", code=USAGE), "invalid", "rollback needs an environment")
         self.mreg("context", "add", "e", self.server.url, "--environment", "nowhere", "--token-file", "admin.token")
         self.error(self.mreg("undo", "fraud", "--context", "e", code=NOT_FOUND), "not-found", "nowhere")
 

@@ -296,6 +296,8 @@ void sim_check_dead(struct sim *s);
 void sim_note_disturbed(struct sim *s, int model);
 /* True if nothing is left to be done. */
 bool sim_is_quiet(struct sim *s, char why[200]);
+/* An operation, not a read, is not answered yet. */
+bool sim_is_at_work(const struct sim *s);
 
 /* --- sim_run.c --- */
 /* Makes the empty database, with a folder for blobs; s is zero. False with s->failure set. */

@@ -112,6 +112,16 @@ static bool shows_what_it_brought(const struct sim *s, const struct sim_node *n,
     return !came_back || (sim_checks_files(s) && n->slots[model].visible != 0);
 }
 
+bool sim_is_at_work(const struct sim *s)
+{
+    for (int i = 0; i < s->n_jobs; i++) {
+        const struct sim_job *j = &s->jobs[i];
+        if (j->is_there && !j->is_forgotten && j->key[0] == 't')
+            return true;
+    }
+    return false;
+}
+
 bool sim_is_quiet(struct sim *s, char why[200])
 {
     for (int m = 0; m < s->n_models; m++) {

@@ -10,8 +10,9 @@
 #include "sim.h"
 
 #define CONFIGURED 100
-/* Who routes a node by restarting is not noticed at once: looks at idle pools are far apart. */
-#define NOTICE_MS 15000
+/* Who routes a node by restarting is not noticed at once: looks at idle pools are far apart, and
+ * one may be lost. */
+#define NOTICE_MS 30000
 
 void sim_router_address(int router, char out[24])
 {

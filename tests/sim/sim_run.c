@@ -313,7 +313,8 @@ static void run_all(struct sim *s)
         step(s);
     sim_tidy_up(s);
     int64_t until = s->now_ms + REST_MS;
-    while (!sim_is_quiet(s, why)) {
+    /* A late answer may change what is written. */
+    while (!sim_is_quiet(s, why) || sim_is_at_work(s)) {
         if (s->now_ms > until)
             say_waiting(s);
         if (s->now_ms > until)

@@ -203,6 +203,8 @@ MUTATIONS = [
      "    n->move.reloads = true;\n", ""),
     ("control: one that was given up is still compared with", "lib/plan_control.c",
      "        give_up(p, n->move.text);\n", "        set_state(p, CONTROL_WARM, n->move.text);\n"),
+    ("control: going back leaves it empty", "lib/plan_back.c",
+     "    if (planner_unfinished_control(p) >= 0)\n        return; /*", "    if (planner_unfinished_control(p) > p->s->n_nodes)\n        return; /*"),
     ("control: is waited for for ever", "lib/plan_control.c",
      "    else if (p->v->now_ms >= s->control_until_ms)", "    else if (p->v->now_ms < s->updated_ms)"),
     ("set: nobody waits for the others", "lib/plan_hold.c",
