@@ -300,7 +300,8 @@ bool sim_is_quiet(struct sim *s, char why[200]);
 bool sim_is_at_work(const struct sim *s);
 
 /* --- sim_run.c --- */
-/* Makes the empty database, with a folder for blobs; s is zero. False with s->failure set. */
+/* Makes the empty database, to run seeds with blobs in dir; s is zero. Starts no thread: the
+ * process may fork. False with s->failure set. */
 bool sim_open(struct sim *s, const char *dir);
 void sim_close(struct sim *s);
 /* Runs a few seeds in this process, some years before the others, and forgets what they did: what

@@ -337,26 +337,24 @@ bool sim_open(struct sim *s, const char *dir)
         return false;
     snprintf(s->dir, sizeof s->dir, "%s", dir);
     sim_store_open(s);
-    sim_blobs_open(s);
     return true;
 }
 
 void sim_close(struct sim *s)
 {
-    blobs_close(s->blobs);
     store_close(s->store);
-    s->blobs = NULL;
     s->store = NULL;
 }
 
 static void begin_run(struct sim *s, uint64_t seed)
 {
     struct store *store = s->store;
-    struct blobs *blobs = s->blobs;
     bool is_loud = s->is_loud;
+    char dir[sizeof s->dir];
+    memcpy(dir, s->dir, sizeof dir);
     memset(s, 0, sizeof *s);
+    memcpy(s->dir, dir, sizeof dir);
     s->store = store;
-    s->blobs = blobs;
     s->is_loud = is_loud;
     s->seed = seed;
     s->random = seed * 0x9E3779B97F4A7C15U + 0x1234567;
@@ -369,11 +367,13 @@ static void begin_run(struct sim *s, uint64_t seed)
 
 static void run_world(struct sim *s)
 {
+    sim_blobs_open(s);
     draw_world(s);
     sim_setup(s);
     new_controller(s);
     run_all(s);
     controller_free(s->controller);
+    blobs_close(s->blobs);
 }
 
 bool sim_run(struct sim *s, uint64_t seed)
