@@ -111,7 +111,7 @@ static int watch_screen(struct cli *cli)
 
 int again_run(struct cli *cli)
 {
-    bool is_screen = cli->out.stdout_is_tty && !cli->out.is_json && !cli->out.is_accessible;
+    bool is_screen = cli->out.stdout_is_tty && out_is_aligned(&cli->out) && !cli->out.is_accessible;
     interrupt_ask();
     return is_screen ? watch_screen(cli) : watch_lines(cli);
 }

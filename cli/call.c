@@ -63,7 +63,7 @@ int cli_call(struct cli *cli, const char *method, const char *path, const json_t
     buf_init(&answer, (size_t)64 << 20);
     int rc = cli_remote(cli, &remote, e);
     if (rc == ERR_OK)
-        rc = confirm_call(cli, method, path, e);
+        rc = confirm_call(cli, method, path, body, e);
     if (rc == ERR_OK)
         rc = remote_call(remote, method, path, body, &answer, e);
     if (rc != ERR_OK || !out)
@@ -92,10 +92,18 @@ static void print_error(const struct out *o, const struct err *e, const char *hi
         fprintf(stderr, "request: %s\n", id);
 }
 
+const char *cli_request(struct cli *cli)
+{
+    if (!cli->request)
+        cli->request = arena_strdup(&cli->arena, cli->remote ? remote_problem_id(cli->remote) : "");
+    return cli->request;
+}
+
 int cli_fail_hint(struct cli *cli, const struct err *e, const char *hint)
 {
     int code = err_exit_code(e->code);
-    const char *id = cli->remote ? remote_problem_id(cli->remote) : "";
+    const char *id = cli_request(cli);
+    cli->request = NULL;
     if (cli->is_refused)
         return confirm_refuse(cli, e->message, hint);
     if (!out_tells_errors(&cli->out)) {
@@ -112,6 +120,7 @@ int cli_fail_hint(struct cli *cli, const struct err *e, const char *hint)
 
 int cli_fail(struct cli *cli, const struct err *e)
 {
+    cli_request(cli); /* a hint may ask the API, too */
     return cli_fail_hint(cli, e, cli_hint(cli, e));
 }
 

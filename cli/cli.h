@@ -57,11 +57,13 @@ struct command {
     int (*run)(struct cli *cli);
 };
 
-/* Another word for a command, kept forever. */
+/* Another word for a command or a verb, kept forever. */
 struct command_alias {
     const char *alias, *name;
 };
 extern const struct command_alias command_aliases[]; /* ends with alias NULL */
+/* What is often looked for where it is not, and the command that does it; ends with alias NULL. */
+extern const struct command_alias command_pointers[];
 
 struct remote;
 struct profile;
@@ -87,6 +89,7 @@ struct cli {
     bool is_confirmed;             /* a change in a protected context was agreed to */
     bool goes_back;        /* a rollout that is watched and rolled back is what was wanted */
     struct remote *remote; /* made by cli_remote on first use */
+    const char *request;   /* what cli_request keeps */
     struct arena arena;
 };
 
@@ -136,6 +139,9 @@ int cli_change(struct cli *cli, const char *method, const char *path, json_t *bo
 /* Prints the error in the house's style (or as JSON) with the hint that fits its code, and returns
  * its exit code. */
 int cli_fail(struct cli *cli, const struct err *e);
+/* The request that failed last, as the server names it, or "". Kept, whatever is asked meanwhile,
+ * until the error is told; cli->request NULL forgets it. */
+const char *cli_request(struct cli *cli);
 /* As cli_fail with a hint: the command to run next. */
 int cli_fail_hint(struct cli *cli, const struct err *e, const char *hint);
 /* The next command after an error, or NULL; in the cli's arena. In hints.c. */
@@ -158,6 +164,15 @@ int64_t int_at(const json_t *obj, const char *key, int64_t none); /* none when a
 MUST_USE int cli_pairs(struct cli *cli, const char *option, json_t *into, struct err *e);
 /* Reads a JSON file ("-" is stdin) given by an option. */
 MUST_USE int cli_read_json(const char *path, json_t **out, struct err *e);
+
+/* --- wording.c --- */
+/* A word of a printed command as a shell wants it: quoted if it has to be. */
+const char *cli_shell(struct cli *cli, const char *text);
+/* "1 node", "2 nodes". */
+const char *cli_count(struct cli *cli, int64_t n, const char *thing);
+/* The number of a version; `none` for 0, when there is none: "" in tables, "nothing" in sentences.
+ */
+const char *cli_version(struct cli *cli, int64_t n, const char *none);
 
 /* --- confirm.c --- */
 /* Asks [y/N] on a terminal; --yes answers yes; without a terminal it is a refusal. When false, the

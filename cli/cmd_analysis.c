@@ -143,7 +143,10 @@ int cmd_analysis_show(struct cli *cli)
         cli_json(cli, answer);
     if (cli->out.is_json)
         return EXIT_DONE;
-    print_gates(cli, answer);
+    if (json_array_size(json_object_get(answer, "gates")) == 0)
+        printf("nothing was measured in %s: it has no gate that looked at a node\n", cli->args[0]);
+    else
+        print_gates(cli, answer);
     if (*text_at(answer, "baseline"))
         out_say(&cli->out, "baseline: %s", text_at(answer, "baseline"));
     json_array_foreach(json_object_get(answer, "gates"), i, gate) say_merged(cli, gate);

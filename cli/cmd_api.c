@@ -100,7 +100,7 @@ int cmd_api(struct cli *cli)
     if (rc == ERR_OK)
         rc = cli_remote(cli, &remote, &e);
     if (rc == ERR_OK)
-        rc = confirm_call(cli, method, path, &e);
+        rc = confirm_call(cli, method, path, body, &e);
     if (rc == ERR_OK)
         rc = remote_call(remote, method, path, body, &answer, &e);
     return rc == ERR_OK ? print_answer(cli, &answer) : cli_fail(cli, &e);

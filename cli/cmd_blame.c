@@ -177,5 +177,6 @@ int cmd_search(struct cli *cli)
     const char *words = cli->args[0];
     for (int i = 1; i < cli->n_args; i++)
         words = cli_printf(cli, "%s %s", words, cli->args[i]);
-    return list_print(cli, cli_query(cli, "/api/v1/search", "q", words), &l);
+    return list_print_or(cli, cli_query(cli, "/api/v1/search", "q", words), &l,
+                         cli_printf(cli, "nothing found for \"%s\"", words));
 }

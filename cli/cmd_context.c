@@ -153,7 +153,7 @@ int cmd_context_add(struct cli *cli)
         return cli_fail(cli, &e);
     return tell(cli, name,
                 cli_printf(cli, "context %s added; next: mreg login --context %s --token-file FILE",
-                           name, name));
+                           name, cli_shell(cli, name)));
 }
 
 int cmd_context_remove(struct cli *cli)

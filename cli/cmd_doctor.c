@@ -18,6 +18,7 @@
 #include "when.h"
 
 #define PATIENCE_MS 10000
+#define MAX_PROBES 50 /* nodes of an environment whose last look is asked for */
 #define LOW_SPACE_BYTES ((int64_t)1 << 30)
 #define SOON_MS (INT64_C(7) * 86400000)
 
@@ -192,6 +193,36 @@ static void check_token(struct doctor *d)
           is_soon ? "ask an admin for another one" : NULL);
 }
 
+/* What the last looks at the nodes of an environment found: the first few say enough. */
+static void check_probes(struct doctor *d, const char *env, const json_t *nodes)
+{
+    struct cli *cli = d->cli;
+    const char *first = NULL;
+    const char *text = "";
+    int n = 0;
+    size_t n_looked = json_array_size(nodes) < MAX_PROBES ? json_array_size(nodes) : MAX_PROBES;
+    for (size_t i = 0; i < n_looked; i++) {
+        struct err e = {0};
+        json_t *node CLEANUP(json_decref_ptr) = NULL;
+        const char *name = text_at(json_array_get(nodes, i), "name");
+        const char *path = cli_printf(cli, "/api/v1/environments/%s/nodes/%s", cli_quote(cli, env),
+                                      cli_quote(cli, name));
+        if (cli_call(cli, "GET", path, NULL, &node, &e) != ERR_OK)
+            continue;
+        const json_t *problem =
+            json_array_get(json_object_get(json_object_get(node, "probe"), "problems"), 0);
+        if (problem && !first)
+            text = arena_strdup(&cli->arena, text_at(problem, "text"));
+        first = problem && !first ? name : first;
+        n += problem != NULL;
+    }
+    if (first)
+        found(
+            d, STATE_WARN, "nodes",
+            cli_printf(cli, "%s: %d of %zu lack something; %s: %s", env, n, n_looked, first, text),
+            cli_printf(cli, "mreg node check %s %s", cli_shell(cli, env), cli_shell(cli, first)));
+}
+
 static void check_environment(struct doctor *d, const char *env)
 {
     struct cli *cli = d->cli;
@@ -214,7 +245,10 @@ static void check_environment(struct doctor *d, const char *env)
     }
     found(d, n_lost ? STATE_WARN : STATE_OK, "nodes",
           cli_printf(cli, "%s: %d of %zu cannot be reached", env, n_lost, json_array_size(nodes)),
-          n_lost ? cli_printf(cli, "mreg node check %s %s", env, first) : NULL);
+          n_lost
+              ? cli_printf(cli, "mreg node check %s %s", cli_shell(cli, env), cli_shell(cli, first))
+              : NULL);
+    check_probes(d, env, nodes);
 }
 
 static void check_fleet(struct doctor *d)
@@ -266,6 +300,6 @@ int cmd_doctor(struct cli *cli)
     json_object_set_new(j, "warnings", json_integer(d.n_odd));
     if (cli->out.is_json)
         cli_json(cli, j);
-    out_say(&cli->out, "%d failed, %d warnings", d.n_bad, d.n_odd);
+    out_say(&cli->out, "%d failed, %s", d.n_bad, cli_count(cli, d.n_odd, "warning"));
     return d.n_bad ? EXIT_FAILED : EXIT_DONE;
 }

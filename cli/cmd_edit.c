@@ -70,7 +70,8 @@ int cmd_node_edit(struct cli *cli)
         return cli_fail(cli, &e);
     return cli_change(cli, "PATCH", path, json_incref(body),
                       cli_printf(cli, "node %s of %s changed; see: mreg node check %s %s",
-                                 cli->args[1], cli->args[0], cli->args[0], cli->args[1]));
+                                 cli->args[1], cli->args[0], cli_shell(cli, cli->args[0]),
+                                 cli_shell(cli, cli->args[1])));
 }
 
 int cmd_router_edit(struct cli *cli)
@@ -91,7 +92,8 @@ int cmd_router_edit(struct cli *cli)
                                  cli_quote(cli, cli->args[0]), cli_quote(cli, cli->args[1])),
                       json_incref(body),
                       cli_printf(cli, "router %s of %s changed; see: mreg router check %s %s",
-                                 cli->args[1], cli->args[0], cli->args[0], cli->args[1]));
+                                 cli->args[1], cli->args[0], cli_shell(cli, cli->args[0]),
+                                 cli_shell(cli, cli->args[1])));
 }
 
 /* What an ended rollout asked for, asked for again as it was. */

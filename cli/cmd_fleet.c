@@ -38,7 +38,7 @@ int cmd_env_create(struct cli *cli)
         cli_printf(cli,
                    "environment %s made; next: mreg node add %s NAME --url URL --root "
                    "FOLDER",
-                   cli->args[0], cli->args[0]));
+                   cli->args[0], cli_shell(cli, cli->args[0])));
 }
 
 int cmd_env_set(struct cli *cli)

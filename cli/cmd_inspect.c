@@ -86,9 +86,9 @@ static const char *tally_of(struct cli *cli, const json_t *target)
     json_array_foreach(json_object_get(target, "versions"), i, one)
     {
         int64_t number = int_at(one, "version", 0);
-        text = cli_printf(cli, "%s%s%s on %lld", text, i ? ", " : "",
-                          number ? cli_printf(cli, "%lld", (long long)number) : "nothing",
-                          (long long)int_at(one, "n_nodes", 0));
+        text =
+            cli_printf(cli, "%s%s%s on %lld", text, i ? ", " : "",
+                       cli_version(cli, number, "nothing"), (long long)int_at(one, "n_nodes", 0));
     }
     return text;
 }
@@ -106,8 +106,8 @@ static void print_targets(struct cli *cli, const json_t *summary)
     json_array_foreach(json_object_get(summary, "targets"), i, one)
     {
         table_cell(&t, TONE_STRONG, text_at(one, "model"));
-        table_cellf(&t, TONE_PLAIN, "%lld", (long long)int_at(one, "live", 0));
-        table_cellf(&t, TONE_PLAIN, "%lld", (long long)int_at(one, "last_good", 0));
+        table_cell(&t, TONE_PLAIN, cli_version(cli, int_at(one, "live", 0), ""));
+        table_cell(&t, TONE_PLAIN, cli_version(cli, int_at(one, "last_good", 0), ""));
         table_cell(&t, TONE_PLAIN, tally_of(cli, one));
         table_cell(&t, TONE_WARN, text_at(one, "rollout"));
         table_cellf(&t, TONE_PLAIN, "%lld", (long long)int_at(one, "n_unreachable", 0));
@@ -138,9 +138,10 @@ static void print_environment(struct cli *cli, const json_t *env, const json_t *
 {
     size_t i;
     json_t *id;
-    printf("%s%s%s  %lld nodes, %lld unreachable, %lld cordoned\n", out_on(&cli->out, TONE_STRONG),
+    printf("%s%s%s  %s, %lld unreachable, %lld cordoned\n", out_on(&cli->out, TONE_STRONG),
            clean(cli, text_at(env, "name")), out_off(&cli->out),
-           (long long)int_at(summary, "n_nodes", 0), (long long)int_at(summary, "n_unreachable", 0),
+           cli_count(cli, int_at(summary, "n_nodes", 0), "node"),
+           (long long)int_at(summary, "n_unreachable", 0),
            (long long)int_at(summary, "n_cordoned", 0));
     print_number(cli, "position", int_at(env, "position", 0));
     json_array_foreach(json_object_get(env, "freezes"), i, id)
@@ -187,8 +188,8 @@ static void print_target_nodes(struct cli *cli, const json_t *target)
     {
         bool is_good = strcmp(text_at(one, "state"), "ok") == 0;
         table_cell(&t, TONE_PLAIN, text_at(one, "node"));
-        table_cellf(&t, TONE_PLAIN, "%lld", (long long)int_at(one, "version", 0));
-        table_cellf(&t, TONE_PLAIN, "%lld", (long long)int_at(one, "wanted", 0));
+        table_cell(&t, TONE_PLAIN, cli_version(cli, int_at(one, "version", 0), ""));
+        table_cell(&t, TONE_PLAIN, cli_version(cli, int_at(one, "wanted", 0), ""));
         table_cell(&t, is_good ? TONE_GOOD : TONE_WARN, text_at(one, "state"));
     }
     table_print(&t);
@@ -218,8 +219,8 @@ int cmd_target_show(struct cli *cli)
     printf("%s%s%s in %s\n", out_on(&cli->out, TONE_STRONG), clean(cli, text_at(target, "model")),
            out_off(&cli->out), clean(cli, text_at(target, "environment")));
     print_fact(cli, "served as", clean(cli, text_at(target, "serve_as")));
-    print_number(cli, "live", int_at(target, "live", 0));
-    print_number(cli, "last good", int_at(target, "last_good", 0));
+    print_fact(cli, "live", cli_version(cli, int_at(target, "live", 0), "nothing"));
+    print_fact(cli, "last good", cli_version(cli, int_at(target, "last_good", 0), "nothing"));
     if (*text_at(target, "rollout"))
         print_fact(cli, "rollout", clean(cli, text_at(target, "rollout")));
     print_list(cli, "queued", json_object_get(target, "queue"));
@@ -256,17 +257,17 @@ int cmd_server_storage(struct cli *cli)
     print_number(cli, "versions", int_at(s, "versions", 0));
     print_fact(cli, "size of versions", out_bytes(int_at(s, "logical_bytes", 0), text));
     print_fact(cli, "stored once",
-               cli_printf(cli, "%s in %lld files, %lld of them in the database",
+               cli_printf(cli, "%s in %s, %lld of them in the database",
                           out_bytes(int_at(blobs, "bytes", 0), text),
-                          (long long)int_at(blobs, "n", 0),
+                          cli_count(cli, int_at(blobs, "n", 0), "file"),
                           (long long)int_at(blobs, "in_database", 0)));
     print_fact(cli, "database", out_bytes(int_at(s, "database_bytes", 0), text));
     print_fact(cli, "its log", out_bytes(int_at(s, "log_bytes", 0), text));
     if (json_object_get(s, "free_bytes"))
         print_fact(cli, "free", out_bytes(int_at(s, "free_bytes", 0), text));
     print_fact(cli, "history",
-               cli_printf(cli, "%lld rows, %lld without a commit yet",
-                          (long long)int_at(history, "rows", 0), (long long)behind));
+               cli_printf(cli, "%s, %lld without a commit yet",
+                          cli_count(cli, int_at(history, "rows", 0), "row"), (long long)behind));
     return EXIT_DONE;
 }
 

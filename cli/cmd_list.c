@@ -24,7 +24,7 @@ int cmd_list(struct cli *cli)
                                              {"METRICS", "metrics", SHAPE_MAP},
                                              {"ALIASES", "aliases", SHAPE_WORDS},
                                              {"LIVE", "live", SHAPE_WORDS},
-                                             {"BY", "created_by", SHAPE_TEXT},
+                                             {"BY", "created_by", SHAPE_ACTOR},
                                              {NULL, NULL, SHAPE_TEXT}}};
     if (cli->n_args == 0)
         return list_print(cli, cli_query(cli, "/api/v1/models", "at", opt(cli, "at")), &models);
@@ -37,7 +37,7 @@ int cmd_alias_list(struct cli *cli)
     static const struct listing l = {{{"ALIAS", "alias", SHAPE_TEXT},
                                       {"VERSION", "version", SHAPE_INT},
                                       {"SINCE", "since", SHAPE_AGO},
-                                      {"BY", "by", SHAPE_TEXT},
+                                      {"BY", "by", SHAPE_ACTOR},
                                       {NULL, NULL, SHAPE_TEXT}}};
     return list_print(
         cli, cli_printf(cli, "/api/v1/models/%s/aliases", cli_quote(cli, cli->args[0])), &l);

@@ -171,8 +171,8 @@ int cmd_whoami(struct cli *cli)
     if (cli->out.is_json)
         cli_json(cli, who);
     else
-        printf("%s\t%s\t%s\t%s\n", cli->profile->url, text_at(who, "actor"), text_at(who, "name"),
-               text_at(who, "role"));
+        printf("%s\t%s\t%s\t%s\tmodels %s\n", cli->profile->url, text_at(who, "actor"),
+               text_at(who, "name"), text_at(who, "role"), text_at(who, "models"));
     return EXIT_DONE;
 }
 

@@ -88,9 +88,9 @@ int cmd_model_create(struct cli *cli)
     struct err e = {0};
     json_t *body = json_pack("{s:s}", "name", cli->args[0]);
     if (model_body(cli, body, &e) == ERR_OK)
-        return finish(
-            cli, "POST", "/api/v1/models", body,
-            cli_printf(cli, "model %s made; next: mreg push %s PATH", cli->args[0], cli->args[0]));
+        return finish(cli, "POST", "/api/v1/models", body,
+                      cli_printf(cli, "model %s made; next: mreg push %s PATH", cli->args[0],
+                                 cli_shell(cli, cli->args[0])));
     json_decref(body);
     return cli_fail(cli, &e);
 }

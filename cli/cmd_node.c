@@ -7,6 +7,7 @@
 
 #include "commands.h"
 #include "interrupt.h"
+#include "listing.h"
 #include "name.h"
 #include "when.h"
 
@@ -81,7 +82,7 @@ static void print_cordon(struct cli *cli, const json_t *node)
     if (!cordon)
         return;
     printf("  %s%s%s since %s by %s%s%s\n", out_on(&cli->out, TONE_WARN), text_at(cordon, "kind"),
-           out_off(&cli->out), text_at(cordon, "since"), text_at(cordon, "by"),
+           out_off(&cli->out), text_at(cordon, "since"), clean(cli, list_actor(cli, cordon, "by")),
            *text_at(cordon, "reason") ? ": " : "", clean(cli, text_at(cordon, "reason")));
     if (*text_at(cordon, "waiting"))
         printf("  %s\n", clean(cli, text_at(cordon, "waiting")));
@@ -141,8 +142,9 @@ static void print_node(struct cli *cli, const json_t *node)
         printf("  its process began %s; restarts seen: %lld\n", text_at(node, "started"),
                (long long)int_at(node, "restarts", 0));
     if (lease)
-        printf("  registered itself (%s), lease of %s until %s%s\n", text_at(lease, "by"),
-               text_at(lease, "lasts"), text_at(lease, "ends"),
+        printf("  registered itself (%s), lease of %s until %s%s\n",
+               clean(cli, list_actor(cli, lease, "by")), text_at(lease, "lasts"),
+               text_at(lease, "ends"),
                json_is_true(json_object_get(lease, "held"))
                    ? "; kept, as most nodes are silent at the same time"
                    : "");

@@ -352,12 +352,12 @@ static void report_pull(struct pull *p)
         return;
     }
     printf("%s@%s\t%s\n", p->model, p->ref, p->folder);
-    out_say(&cli->out, "%s%zu of %zu files fetched%s, signature of %s",
-            out_err_on(&cli->out, TONE_GOOD), p->n_wanted, n_files, out_err_off(&cli->out),
+    out_say(&cli->out, "%s%zu of %s fetched%s, signature of %s", out_err_on(&cli->out, TONE_GOOD),
+            p->n_wanted, cli_count(cli, (int64_t)n_files, "file"), out_err_off(&cli->out),
             p->found.key_id);
     if (p->n_left)
-        out_say(&cli->out, "%zu files were left out by --files; mreg verify calls them missing",
-                p->n_left);
+        out_say(&cli->out, "--files left out %s; mreg verify calls that missing",
+                cli_count(cli, (int64_t)p->n_left, "file"));
     tell_strangers(p);
 }
 

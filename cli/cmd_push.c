@@ -10,6 +10,7 @@
 
 #include "commands.h"
 #include "interrupt.h"
+#include "layout.h"
 #include "lineage.h"
 #include "name.h"
 #include "profile.h"
@@ -235,8 +236,8 @@ static int push_all(struct push *p, const json_t *body, json_t **version, struct
     int rc = scan_hash(&p->scan, &p->progress, &n_cached, e);
     if (rc != ERR_OK)
         return rc;
-    progress_end(&p->progress, cli_printf(p->cli, "%zu files, %zu unchanged since the last push",
-                                          p->scan.n, n_cached));
+    progress_end(&p->progress, cli_printf(p->cli, "%s, %zu unchanged since the last push",
+                                          cli_count(p->cli, (int64_t)p->scan.n, "file"), n_cached));
     rc = plan_upload(p, key, e);
     if (rc == ERR_OK)
         rc = send_parts(p, e);
@@ -253,8 +254,30 @@ static int push_all(struct push *p, const json_t *body, json_t **version, struct
     return rc;
 }
 
+/* Can a node serve it as it is? Asked here with what the registry will ask of a rollout. */
+static bool is_servable(struct cli *cli, const json_t *version, struct err *e)
+{
+    struct manifest m;
+    json_t *j CLEANUP(json_decref_ptr) =
+        json_pack("{s:O?, s:s}", "files", json_object_get(version, "files"), "format",
+                  text_at(version, "format"));
+    return manifest_from_json(j, "", &cli->arena, &m, NULL) != ERR_OK ||
+           layout_check(&m, e) == ERR_OK;
+}
+
+static bool is_new_model(struct cli *cli, const char *model, const json_t *version)
+{
+    json_t *made CLEANUP(json_decref_ptr) = NULL;
+    struct err unused;
+    const char *path = cli_printf(cli, "/api/v1/models/%s", cli_quote(cli, model));
+    return int_at(version, "version", 0) == 1 &&
+           cli_call(cli, "GET", path, NULL, &made, &unused) == ERR_OK &&
+           strcmp(text_at(made, "created"), text_at(version, "created")) == 0;
+}
+
 static void report(struct cli *cli, const char *model, const json_t *version)
 {
+    struct err e = {0};
     char size[24];
     long long number = (long long)int_at(version, "version", 0);
     if (cli->out.is_json) {
@@ -263,11 +286,17 @@ static void report(struct cli *cli, const char *model, const json_t *version)
     }
     bool is_already = json_is_true(json_object_get(version, "already"));
     printf("%s@%lld\t%s\n", model, number, text_at(version, "content"));
-    out_say(&cli->out, "%s%s%s %s version %lld, %s, %s", out_err_on(&cli->out, TONE_GOOD),
-            is_already ? "already there:" : "pushed:", out_err_off(&cli->out), model, number,
+    out_say(&cli->out, "%s%s%s %s%s version %lld, %s%s, %s", out_err_on(&cli->out, TONE_GOOD),
+            is_already ? "already there:" : "pushed:", out_err_off(&cli->out),
+            !is_already && is_new_model(cli, model, version) ? "new model " : "", model, number,
+            strcmp(text_at(version, "format"), "unknown") == 0 ? "format " : "",
             text_at(version, "format"), out_bytes(int_at(version, "size", 0), size));
-    if (!is_already)
-        out_say(&cli->out, "next: mreg promote %s@%lld ENVIRONMENT --watch", model, number);
+    if (!is_servable(cli, version, &e))
+        out_say(&cli->out, "%swarning:%s it cannot be served as it is: %s (mreg help formats)",
+                out_err_on(&cli->out, TONE_WARN), out_err_off(&cli->out), e.message);
+    else if (!is_already)
+        out_say(&cli->out, "next: mreg promote %s ENVIRONMENT --watch",
+                cli_shell(cli, cli_printf(cli, "%s@%lld", model, number)));
 }
 
 static int copy_stdin(const char *path, struct err *e)

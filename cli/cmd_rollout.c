@@ -1,5 +1,5 @@
 /*
- * mreg promote, rollback and the rollout verbs. Strategies are the server's to judge: options only
+ * mreg promote and rollback. Strategies are the server's to judge: options only
  * fill the request.
  */
 #include <ctype.h>
@@ -54,7 +54,11 @@ static int strategy_of(struct cli *cli, json_t **out, struct err *e)
         strategy = json_object();
     if (kind)
         json_object_set_new(strategy, "strategy", json_string(kind));
-    if (steps)
+    kind = text_at(strategy, "strategy");
+    if (steps && *kind && strcmp(kind, "canary") != 0)
+        rc = err_set(e, ERR_INVALID, "--steps: the strategy %.40s takes no steps, canary does",
+                     kind);
+    else if (steps)
         rc = strategy_steps(steps, strategy, e);
     if (rc == ERR_OK)
         *out = strategy;
@@ -89,8 +93,7 @@ static int plan_token(struct cli *cli, json_t *body, struct err *e)
     }
     int rc = cli_read_json(given, &plan, e);
     if (rc == ERR_OK && !*text_at(plan, "plan"))
-        rc = err_set(e, ERR_INVALID, "%s: no plan in it; promote --dry-run --plan-out writes one",
-                     given);
+        rc = err_set(e, ERR_INVALID, "%s: no plan in it; --dry-run --plan-out writes one", given);
     if (rc == ERR_OK)
         json_object_set_new(body, "plan", json_string(text_at(plan, "plan")));
     return rc;
@@ -116,12 +119,19 @@ static int shown_abort(struct cli *cli, const json_t *rollout)
     } else {
         printf("%s\n", id);
         out_say(&cli->out,
-                "%s is aborted: %s goes back to version %lld in %s; follow it: mreg "
+                "%s is aborted: %s goes back to version %lld in %s%s; follow it: mreg "
                 "rollout watch %s",
                 id, text_at(rollout, "model"), (long long)int_at(rollout, "from", 0),
-                text_at(rollout, "environment"), id);
+                text_at(rollout, "environment"), ask_queue_text(cli, rollout), id);
     }
     return EXIT_DONE;
+}
+
+/* "; number 1 in the queue behind ..." of what does not begin at once. */
+static const char *wait_text(struct cli *cli, const json_t *rollout)
+{
+    const char *why = text_at(rollout, "waiting");
+    return int_at(rollout, "queue_position", 0) && *why ? cli_printf(cli, "; %s", why) : "";
 }
 
 static int submitted(struct cli *cli, const json_t *rollout)
@@ -159,9 +169,10 @@ static int submitted(struct cli *cli, const json_t *rollout)
         return EXIT_DONE;
     }
     printf("%s\n", id);
-    out_say(&cli->out, "%s: %s %lld -> %lld in %s; follow it: mreg rollout watch %s", id,
-            text_at(rollout, "model"), (long long)int_at(rollout, "from", 0),
-            (long long)int_at(rollout, "to", 0), text_at(rollout, "environment"), id);
+    out_say(&cli->out, "%s: %s %s -> %lld in %s%s; follow it: mreg rollout watch %s", id,
+            text_at(rollout, "model"), cli_version(cli, int_at(rollout, "from", 0), "nothing"),
+            (long long)int_at(rollout, "to", 0), text_at(rollout, "environment"),
+            wait_text(cli, rollout), id);
     return EXIT_DONE;
 }
 
@@ -187,12 +198,31 @@ static int submit(struct cli *cli, json_t *body, struct err *e)
         return cli_fail(cli, e);
     int rc = cli_call(cli, "POST", "/api/v1/rollouts", body, &rollout, e);
     struct err near = {0};
+    if (rc != ERR_OK)
+        cli_request(cli); /* not that of the look at the model */
     if (rc == ERR_NOT_FOUND && list_check(cli, NULL, text_at(body, "model"), NULL, &near) == rc)
         *e = near; /* it is the model that does not exist, and one like it may */
     return rc == ERR_OK ? submitted(cli, rollout) : cli_fail(cli, e);
 }
 
 /* --- sets --- */
+
+/* A set has no plan, and one environment. Refused before anything is sent. */
+static int check_set(struct cli *cli, struct err *e)
+{
+    static const char *const not_of_sets[][2] = {{"dry-run", "a set has no plan"},
+                                                 {"plan", "a set has no plan"},
+                                                 {"plan-out", "a set has no plan"},
+                                                 {"env", "its environment is --to ENV"}};
+    int64_t unused = 0;
+    for (size_t i = 0; i < ARRAY_LEN(not_of_sets); i++)
+        if (opt_has(cli, not_of_sets[i][0]))
+            return err_set(e, ERR_INVALID, "--together does not go with --%s: %s; nothing was sent",
+                           not_of_sets[i][0], not_of_sets[i][1]);
+    if (!opt(cli, "to"))
+        return err_set(e, ERR_INVALID, "--together needs --to ENVIRONMENT");
+    return watch_timeout(cli, &unused, e);
+}
 
 static int read_members(struct cli *cli, json_t *list, struct err *e)
 {
@@ -237,8 +267,9 @@ static int promote_together(struct cli *cli)
     json_t *strategy = NULL;
     json_t *set CLEANUP(json_decref_ptr) = NULL;
     json_t *body CLEANUP(json_decref_ptr) = json_pack("{s:o}", "together", members);
-    int rc = opt(cli, "to") ? read_members(cli, members, &e)
-                            : err_set(&e, ERR_INVALID, "--together needs --to ENVIRONMENT");
+    int rc = check_set(cli, &e);
+    if (rc == ERR_OK)
+        rc = read_members(cli, members, &e);
     if (rc == ERR_OK)
         rc = strategy_of(cli, &strategy, &e);
     if (rc != ERR_OK)
@@ -261,7 +292,7 @@ int cmd_promote(struct cli *cli)
     if (opt_has(cli, "together"))
         return promote_together(cli);
     const char *env = cli->n_args > 1 ? cli->args[1] : opt(cli, "env");
-    if (cli->n_args > 2 || !env || (cli->n_args == 2 && opt(cli, "env"))) {
+    if (cli->n_args > 2 || !env || opt(cli, "to") || (cli->n_args == 2 && opt(cli, "env"))) {
         err_set(&e, ERR_INVALID,
                 "%s takes MODEL[@REF] ENV, as in \"%s\"; several models: --together --to ENV",
                 cli->command->name, cli->command->example);
@@ -310,88 +341,11 @@ int cmd_rollback(struct cli *cli)
         env = setup_get(cli, "environment", NULL);
     if (!env) {
         err_set(&e, ERR_INVALID, "rollback needs an environment: mreg rollback %s --env ENV",
-                cli->args[0]);
+                cli_shell(cli, cli->args[0]));
         return cli_fail(cli, &e);
     }
     json_t *body CLEANUP(json_decref_ptr) =
         json_pack("{s:s, s:s, s:s, s:s*}", "model", cli->args[0], "environment", env, "kind",
                   "rollback", "version", opt(cli, "to"));
     return agrees_to_abort(cli, body) ? submit(cli, body, &e) : EXIT_REFUSED;
-}
-
-int cmd_rollout_show(struct cli *cli)
-{
-    struct err e = {0};
-    json_t *rollout CLEANUP(json_decref_ptr) = NULL;
-    int rc =
-        cli_call(cli, "GET", cli_printf(cli, "/api/v1/rollouts/%s", cli_quote(cli, cli->args[0])),
-                 NULL, &rollout, &e);
-    if (rc != ERR_OK)
-        return cli_fail(cli, &e);
-    if (cli->out.is_json)
-        cli_json(cli, rollout);
-    else
-        watch_print(cli, rollout);
-    return EXIT_DONE;
-}
-
-/* What the end of a step will do is told, and asked on a terminal. EXIT_DONE: go on. */
-static int before_promote(struct cli *cli, bool is_full)
-{
-    struct err e = {0};
-    json_t *rollout CLEANUP(json_decref_ptr) = NULL;
-    int rc =
-        cli_call(cli, "GET", cli_printf(cli, "/api/v1/rollouts/%s", cli_quote(cli, cli->args[0])),
-                 NULL, &rollout, &e);
-    if (rc != ERR_OK)
-        return cli_fail(cli, &e);
-    if (*text_at(rollout, "ended") || int_at(rollout, "step", 0) == 0 || !ask_may_promote(rollout))
-        return EXIT_DONE; /* the registry says why not */
-    const char *text = ask_promote_text(cli, rollout, is_full, true);
-    if (opt_has(cli, "yes") || !cli_can_ask(cli)) {
-        out_say(&cli->out, "%s", text);
-        return EXIT_DONE;
-    }
-    return cli_ask(cli, cli_printf(cli, "%s.\nEnd this step now?", text)) ? EXIT_DONE
-                                                                          : EXIT_REFUSED;
-}
-
-int cmd_rollout_command(struct cli *cli)
-{
-    struct err e = {0};
-    int code = EXIT_DONE;
-    const char *verb = strchr(cli->command->name, ' ') + 1;
-    int64_t step = 0;
-    if (cli_number(cli, "step", 1, 1000000, &step, &e) != ERR_OK)
-        return cli_fail(cli, &e);
-    if (strcmp(verb, "extend") == 0 && !opt(cli, "for")) {
-        err_set(&e, ERR_INVALID, "rollout extend needs --for DURATION, as in --for 10m");
-        return cli_fail(cli, &e);
-    }
-    if (strcmp(verb, "promote") == 0)
-        code = before_promote(cli, opt_has(cli, "full"));
-    if (code != EXIT_DONE)
-        return code;
-    if (opt_has(cli, "full"))
-        verb = "promote-full";
-    json_t *body CLEANUP(json_decref_ptr) =
-        json_pack("{s:s, s:s*}", "verb", verb, "reason", opt(cli, "reason"));
-    json_t *answer CLEANUP(json_decref_ptr) = NULL;
-    if (step)
-        json_object_set_new(body, "expected_step", json_integer(step));
-    if (opt(cli, "lift"))
-        json_object_set_new(body, "pauses", targets_overrides(opt(cli, "lift")));
-    if (opt(cli, "for"))
-        json_object_set_new(body, "for", json_string(opt(cli, "for")));
-    int rc = cli_call(cli, "POST",
-                      cli_printf(cli, "/api/v1/rollouts/%s/commands", cli_quote(cli, cli->args[0])),
-                      body, &answer, &e);
-    if (rc != ERR_OK)
-        return cli_fail(cli, &e);
-    if (cli->out.is_json)
-        cli_json(cli, answer);
-    else
-        out_say(&cli->out, "%s: %s accepted; see: mreg rollout watch %s", cli->args[0], verb,
-                cli->args[0]);
-    return EXIT_DONE;
 }

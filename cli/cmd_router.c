@@ -50,7 +50,7 @@ int cmd_router_add(struct cli *cli)
         cli_json(cli, answer);
     else
         out_say(&cli->out, "router %s added to %s; next: mreg router check %s %s", cli->args[1],
-                cli->args[0], cli->args[0], cli->args[1]);
+                cli->args[0], cli_shell(cli, cli->args[0]), cli_shell(cli, cli->args[1]));
     return EXIT_DONE;
 }
 
@@ -231,11 +231,10 @@ static int find_problems(struct cli *cli, const json_t *router, json_t *problems
         add(problems, "it was not looked at yet: try again in a few seconds");
     else if (!json_is_true(json_object_get(router, "reachable")))
         add(problems, text_at(router, "detail"));
-    int rc = cli_call(
-        cli, "GET",
-        cli_printf(cli, "/api/v1/environments/%s/targets?limit=500", cli_quote(cli, cli->args[0])),
-        NULL, &targets, e);
-    json_array_foreach(json_object_get(targets, "items"), i, target)
+    int rc = list_some(
+        cli, cli_printf(cli, "/api/v1/environments/%s/targets", cli_quote(cli, cli->args[0])),
+        10000, &targets, NULL, e);
+    json_array_foreach(targets, i, target)
     {
         const json_t *route = route_of(router, text_at(target, "model"));
         if (route)

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "commands.h"
+#include "listing.h"
 #include "name.h"
 
 static void line(struct cli *cli, const char *label, const char *value)
@@ -13,6 +14,20 @@ static void line(struct cli *cli, const char *label, const char *value)
         return;
     const char *clean = out_clean(arena_strdup(&cli->arena, value));
     printf("%s%-12s%s %s\n", out_on(&cli->out, TONE_FAINT), label, out_off(&cli->out), clean);
+}
+
+/* Text of several lines keeps them. */
+static void text_lines(struct cli *cli, const char *label, const char *text)
+{
+    while (*text) {
+        size_t n = strcspn(text, "\n");
+        if (n)
+            line(cli, label, arena_copy(&cli->arena, text, n));
+        else
+            putchar('\n');
+        label = "";
+        text += n + (text[n] == '\n');
+    }
 }
 
 static void map_lines(struct cli *cli, const char *label, const json_t *map)
@@ -33,7 +48,7 @@ static void show_model(struct cli *cli, const json_t *m)
 {
     char ago[40];
     printf("%s%s%s\n", out_on(&cli->out, TONE_STRONG), text_at(m, "name"), out_off(&cli->out));
-    line(cli, "description", text_at(m, "description"));
+    text_lines(cli, "description", text_at(m, "description"));
     line(cli, "versions",
          cli_printf(cli, "%lld, latest %lld", (long long)int_at(m, "n_versions", 0),
                     (long long)int_at(m, "latest", 0)));
@@ -50,13 +65,13 @@ static void show_version(struct cli *cli, const json_t *v)
     size_t i;
     printf("%s%s@%lld%s\n", out_on(&cli->out, TONE_STRONG), text_at(v, "model"),
            (long long)int_at(v, "version", 0), out_off(&cli->out));
-    line(cli, "description", text_at(v, "description"));
+    text_lines(cli, "description", text_at(v, "description"));
     line(cli, "content", text_at(v, "content"));
     line(cli, "format", text_at(v, "format"));
     line(cli, "size", out_bytes(int_at(v, "size", 0), text));
     line(cli, "pushed",
          cli_printf(cli, "%s by %s", out_ago(&cli->out, text_at(v, "created"), text),
-                    text_at(v, "created_by")));
+                    list_actor(cli, v, "created_by")));
     json_array_foreach(json_object_get(v, "live"), i, item)
         line(cli, "live in", json_string_value(item));
     json_array_foreach(json_object_get(v, "aliases"), i, item)
@@ -80,6 +95,8 @@ int cmd_show(struct cli *cli)
     const char *at = opt(cli, "at");
     bool has_ref = strchr(cli->args[0], '@') != NULL;
     int rc = ref_split(cli->args[0], model, &ref, &e);
+    if (rc == ERR_OK && cli->out.wanted && !cli->out.is_json)
+        rc = err_set(&e, ERR_INVALID, "show prints no table: --columns picks members with -o json");
     if (rc == ERR_OK)
         rc = cli_call(
             cli, "GET",

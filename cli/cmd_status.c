@@ -3,6 +3,7 @@
  * past time, in the same columns. One thread.
  */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "commands.h"
@@ -20,39 +21,39 @@ struct line {
 struct status {
     struct cli *cli;
     struct table table;
-    bool has_under_way; /* the column of what is under way is shown */
+    bool has_env;       /* the column of the environment is shown */
+    bool has_under_way; /* that of what is under way */
     bool has_reason;
     size_t n;
 };
 
-static void begin_table(struct status *s, bool has_under_way)
+/* only: the environment that was asked for, or NULL. A short table need not repeat it. */
+static void begin_table(struct status *s, const char *only, bool has_under_way)
 {
     static const char *const heads[] = {"ENV",     "MODEL", "VERSION", "SINCE", "BY",
                                         "ROLLOUT", "NODE",  "SERVES",  "STATE"};
+    static const char *const lesser[] = {"ROLLOUT", "BY", "SINCE", NULL};
     const char *all[TABLE_MAX_COLUMNS];
     int n = 0;
     bool is_short = out_is_short(&s->cli->out) && !s->cli->out.wanted;
+    s->has_env = !is_short || !only;
     s->has_under_way = !is_short || has_under_way;
     s->has_reason = !is_short;
-    for (size_t i = 0; i < ARRAY_LEN(heads); i++)
+    for (size_t i = s->has_env ? 0 : 1; i < ARRAY_LEN(heads); i++)
         all[n++] = heads[i];
     if (s->has_under_way)
         all[n++] = "MOVES";
     if (s->has_reason)
         all[n++] = "REASON";
     table_init(&s->table, &s->cli->out, n, all);
+    s->table.lesser = lesser;
 }
 
 static enum tone tone_of(const char *state)
 {
-    return strcmp(state, "ok") == 0 || strcmp(state, "serving") == 0 ? TONE_GOOD
-           : strcmp(state, "unreachable") == 0                       ? TONE_BAD
-                                                                     : TONE_WARN;
-}
-
-static const char *number(struct cli *cli, int64_t n)
-{
-    return n ? cli_printf(cli, "%lld", (long long)n) : "";
+    return strcmp(state, "ok") == 0            ? TONE_GOOD
+           : strcmp(state, "unreachable") == 0 ? TONE_BAD
+                                               : TONE_WARN;
 }
 
 static void put_line(struct status *s, const struct line *l)
@@ -60,20 +61,44 @@ static void put_line(struct status *s, const struct line *l)
     struct cli *cli = s->cli;
     struct table *t = &s->table;
     char ago[40];
-    table_cell(t, TONE_PLAIN, l->env);
+    if (s->has_env)
+        table_cell(t, TONE_PLAIN, l->env);
     table_cell(t, TONE_PLAIN, l->model);
-    table_cell(t, TONE_STRONG, number(cli, l->live));
+    table_cell(t, TONE_STRONG, cli_version(cli, l->live, ""));
     table_cell(t, TONE_PLAIN, out_ago(&cli->out, l->since, ago));
     table_cell(t, TONE_PLAIN, l->by);
     table_cell(t, TONE_PLAIN, l->rollout);
     table_cell(t, TONE_PLAIN, l->node);
-    table_cell(t, TONE_PLAIN, number(cli, l->version));
+    table_cell(t, TONE_PLAIN, cli_version(cli, l->version, ""));
     table_cell(t, tone_of(l->state), l->state);
     if (s->has_under_way)
         table_cell(t, TONE_WARN, l->under_way);
     if (s->has_reason)
         table_cell(t, TONE_PLAIN, l->reason);
     s->n++;
+}
+
+/* The models, each once. */
+static void print_names(struct cli *cli, const json_t *items)
+{
+    json_t *item;
+    size_t i;
+    json_t *list = json_array();
+    json_t *seen CLEANUP(json_decref_ptr) = json_object();
+    json_t *names CLEANUP(json_decref_ptr) = json_pack("{s:o}", "items", list);
+    json_array_foreach((json_t *)(uintptr_t)items, i, item)
+    {
+        const char *model = text_at(item, "model");
+        if (*model && !json_object_get(seen, model))
+            json_array_append_new(list, json_pack("{s:s}", "name", model));
+        json_object_set_new(seen, model, json_true());
+    }
+    cli_json(cli, names);
+}
+
+static bool wants_names(const struct cli *cli)
+{
+    return cli->out.format == FORMAT_NAME || cli->out.format == FORMAT_ID;
 }
 
 /* --- now --- */
@@ -111,7 +136,7 @@ static int add_targets(struct cli *cli, const char *env, json_t *all, struct err
     return rc;
 }
 
-static void print_targets(struct cli *cli, const json_t *all)
+static void print_targets(struct cli *cli, const char *only, const json_t *all)
 {
     struct status s = {.cli = cli};
     json_t *target;
@@ -119,7 +144,7 @@ static void print_targets(struct cli *cli, const json_t *all)
     bool is_moving = false;
     json_array_foreach((json_t *)(uintptr_t)all, i, target) is_moving =
         is_moving || *text_at(target, "rollout");
-    begin_table(&s, is_moving);
+    begin_table(&s, only, is_moving);
     json_array_foreach((json_t *)(uintptr_t)all, i, target) put_target(&s, target);
     table_print(&s.table);
 }
@@ -140,10 +165,12 @@ static int status_now(struct cli *cli, const char *only, struct err *e)
     }
     if (rc != ERR_OK)
         return rc;
-    if (cli->out.is_json)
+    if (wants_names(cli))
+        print_names(cli, all);
+    else if (cli->out.is_json)
         cli_json(cli, result);
     else
-        print_targets(cli, all);
+        print_targets(cli, only, all);
     if (json_array_size(all) == 0)
         out_say(&cli->out, "nothing is live yet; promote a version: mreg promote MODEL@REF ENV");
     return ERR_OK;
@@ -194,22 +221,46 @@ static void add_mover(struct cli *cli, json_t *item, const json_t *movers)
 
 static void put_served(struct status *s, const json_t *item)
 {
-    const char *live_since = text_at(item, "live_since");
+    const char *state = text_at(item, "state");
     struct line l = {.env = text_at(item, "environment"),
                      .model = text_at(item, "model"),
                      .live = int_at(item, "live", 0),
-                     .since = *live_since ? live_since : text_at(item, "since"),
+                     .since = text_at(item, "live_since"),
                      .by = list_actor(s->cli, item, "live_by"),
                      .rollout = text_at(item, "live_rollout"),
                      .reason = text_at(item, "live_reason"),
                      .under_way = text_at(item, "rollout"),
                      .node = text_at(item, "node"),
                      .version = int_at(item, "version", 0),
-                     .state = text_at(item, "state")};
+                     .state = strcmp(state, "serving") == 0 ? "ok" : state};
     put_line(s, &l);
 }
 
-static void print_served(struct cli *cli, const json_t *items)
+/* As the lists of what is live now: by environment, model and node. */
+static int compare_served(const void *a, const void *b)
+{
+    static const char *const keys[] = {"environment", "model", "node"};
+    int order = 0;
+    for (size_t i = 0; order == 0 && i < ARRAY_LEN(keys); i++)
+        order =
+            strcmp(text_at(*(json_t *const *)a, keys[i]), text_at(*(json_t *const *)b, keys[i]));
+    return order;
+}
+
+static json_t *sorted(const json_t *items)
+{
+    size_t n = json_array_size(items);
+    json_t **rows CLEANUP(mem_free_ptr) = mem_alloc((n + 1) * sizeof *rows);
+    json_t *list = json_array();
+    for (size_t i = 0; i < n; i++)
+        rows[i] = json_array_get(items, i);
+    qsort(rows, n, sizeof *rows, compare_served);
+    for (size_t i = 0; i < n; i++)
+        json_array_append(list, rows[i]);
+    return list;
+}
+
+static void print_served(struct cli *cli, const char *only, const json_t *items)
 {
     struct status s = {.cli = cli};
     json_t *item;
@@ -217,7 +268,7 @@ static void print_served(struct cli *cli, const json_t *items)
     bool was_moving = false;
     json_array_foreach((json_t *)(uintptr_t)items, i, item) was_moving =
         was_moving || *text_at(item, "rollout");
-    begin_table(&s, was_moving);
+    begin_table(&s, only, was_moving);
     json_array_foreach((json_t *)(uintptr_t)items, i, item) put_served(&s, item);
     table_print(&s.table);
 }
@@ -240,11 +291,14 @@ static int status_then(struct cli *cli, const char *only, const char *at, struct
         return rc;
     json_t *movers CLEANUP(json_decref_ptr) = movers_of(rollouts, cli);
     json_array_foreach(items, i, item) add_mover(cli, item, movers);
-    json_t *j CLEANUP(json_decref_ptr) = json_pack("{s:s, s:O}", "at", at, "items", items);
-    if (cli->out.is_json)
+    json_t *list CLEANUP(json_decref_ptr) = sorted(items);
+    json_t *j CLEANUP(json_decref_ptr) = json_pack("{s:s, s:O}", "at", at, "items", list);
+    if (wants_names(cli))
+        print_names(cli, list);
+    else if (cli->out.is_json)
         cli_json(cli, j);
     else
-        print_served(cli, items);
+        print_served(cli, only, list);
     if (json_array_size(items) == 0)
         out_say(&cli->out, "nothing was live then");
     return ERR_OK;

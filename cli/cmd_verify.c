@@ -169,7 +169,8 @@ static int report_verified(struct verify *v)
                 n == 1 ? "" : "s", s->model, (long long)s->version);
         return cli_fail_hint(v->cli, &e,
                              cli_printf(v->cli, "mreg pull %s@%lld %s fetches the signed bytes",
-                                        s->model, (long long)s->version, v->folder));
+                                        cli_shell(v->cli, s->model), (long long)s->version,
+                                        cli_shell(v->cli, v->folder)));
     }
     printf("%s@%lld\tverified\t%s\n", s->model, (long long)s->version, v->found.key_id);
     return EXIT_DONE;

@@ -143,9 +143,9 @@ MUST_USE int watch_timeout(struct cli *cli, int64_t *out, struct err *e);
 void node_print_report(struct cli *cli, const json_t *report);
 /* Prints one rollout as a picture of lines on stdout. */
 void watch_print(struct cli *cli, const json_t *rollout);
-/* The rows of a rollout's history, oldest first (caller owns them); NULL when they cannot be had:
- * they are an extra. */
-json_t *watch_changes(struct cli *cli, const char *id);
+/* Appends the rows of a rollout's history that are not in `rows` yet, oldest first. False when they
+ * cannot be had, or not all: they are an extra. */
+bool watch_changes(struct cli *cli, const char *id, json_t *rows);
 /* Fetches pages of a list into one array, at most `max` items. Caller owns *items. */
 MUST_USE int list_some(struct cli *cli, const char *path, size_t max, json_t **items,
                        bool *has_more, struct err *e);

@@ -9,6 +9,7 @@
 #include <termios.h>
 #include <unistd.h>
 
+#include "interrupt.h"
 #include "profile.h"
 #include "setup.h"
 
@@ -114,10 +115,11 @@ static const char *ask_hidden(const char *question, char answer[ANSWER_BYTES])
         return "";
     struct termios hidden = before;
     hidden.c_lflag &= ~(tcflag_t)ECHO;
-    if (tcsetattr(STDIN_FILENO, TCSAFLUSH, &hidden) != 0)
-        return "";
-    ask(question, answer);
+    interrupt_terminal(&before);
+    if (tcsetattr(STDIN_FILENO, TCSAFLUSH, &hidden) == 0)
+        ask(question, answer);
     tcsetattr(STDIN_FILENO, TCSAFLUSH, &before);
+    interrupt_terminal(NULL);
     fputc('\n', stderr);
     return answer;
 }
@@ -179,11 +181,13 @@ bool confirm_command(struct cli *cli)
     return true;
 }
 
-int confirm_call(struct cli *cli, const char *method, const char *path, struct err *e)
+int confirm_call(struct cli *cli, const char *method, const char *path, const json_t *body,
+                 struct err *e)
 {
     const char *what = NULL;
     bool is_change = strcmp(method, "GET") != 0 && strcmp(method, "HEAD") != 0 &&
-                     !strstr(path, "/analysis/replay") && !opt_has(cli, "dry-run");
+                     !strstr(path, "/analysis/replay") &&
+                     !json_is_true(json_object_get(body, "dry_run"));
     if (!is_change || !needs_question(cli))
         return ERR_OK;
     const char *question = cli_printf(cli, "context %s is protected.", context_of(cli));

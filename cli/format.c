@@ -101,6 +101,8 @@ static const char *name_of(const json_t *item, enum format format, char room[300
     int64_t version = int_at(item, "version", 0);
     if (format == FORMAT_ID && *text_at(item, "id"))
         return text_at(item, "id");
+    if (*model && json_object_get(item, "serve_as")) /* a target, whatever moves there */
+        return model;
     if (*model && version > 0 && !*text_at(item, "id")) {
         snprintf(room, 300, "%.250s@%lld", model, (long long)version);
         return room;

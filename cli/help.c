@@ -93,7 +93,7 @@ static void print_overview(const struct command *const *tables)
         snprintf(noun, sizeof noun, "%.*s", (int)strcspn(list[i]->name, " "), list[i]->name);
         print_verbs(list, n, noun);
     }
-    fputs("\nother words:", stdout);
+    fputs("\nother words, also for verbs (\"env ls\"):", stdout);
     for (const struct command_alias *a = command_aliases; a->alias; a++)
         printf(" %s = %s%s", a->alias, a->name, a[1].alias ? "," : "\n");
     puts("\noptions of every command:");

@@ -6,7 +6,6 @@
 
 #include "cli.h"
 #include "profile.h"
-#include "remote.h"
 
 /* What a message says, and the command that helps. */
 static const struct {
@@ -26,7 +25,11 @@ static const struct {
     {ERR_NOT_FOUND, "no user \"", "mreg user list shows the people"},
     {ERR_NOT_FOUND, " is not a target ", "mreg target list ENV shows what is served there"},
     {ERR_CONFLICT, "does not wait in a queue", "mreg queue list shows what waits"},
-    {ERR_CONFLICT, " has ended", "mreg rollout retry ID asks for the same again"},
+    {ERR_REFUSED, "--override quarantine",
+     "the role approver may do that, or end it: mreg quarantine lift ENV MODEL@VERSION --reason "
+     "WHY"},
+    {ERR_INVALID, " needs a reason", "add --reason WHY"},
+    {ERR_INVALID, "takes no steps", "add --strategy canary"},
     {ERR_CONFLICT, "has not ended", "mreg rollout watch ID follows it"},
 };
 
@@ -49,7 +52,7 @@ static const char *swapped(struct cli *cli, const struct err *e)
         is_there(cli, cli_printf(cli, "/api/v1/environments/%s", cli_quote(cli, cli->args[0]))) &&
         is_there(cli, cli_printf(cli, "/api/v1/models/%s", cli_quote(cli, model)));
     return is_it ? cli_printf(cli, "the model comes first: mreg %s %s %s", cli->command->name,
-                              cli->args[1], cli->args[0])
+                              cli_shell(cli, cli->args[1]), cli_shell(cli, cli->args[0]))
                  : NULL;
 }
 
@@ -73,7 +76,55 @@ static const char *rollouts_of(struct cli *cli, const struct err *e)
     return cli_printf(cli,
                       "%s is a model; its newest rollouts: %s; mreg rollout list --model %s "
                       "shows all",
-                      cli->args[0], *ids ? ids : "none", cli->args[0]);
+                      cli->args[0], *ids ? ids : "none", cli_shell(cli, cli->args[0]));
+}
+
+/* "fraud@staging": an environment where nothing of that model is live. */
+static const char *idle_environment(struct cli *cli, const struct err *e)
+{
+    const char *at = e->code == ERR_NOT_FOUND && strstr(e->message, " has no alias \"")
+                         ? strstr(e->message, " has no alias \"") + strlen(" has no alias \"")
+                         : NULL;
+    if (!at)
+        return NULL;
+    const char *env = arena_copy(&cli->arena, at, strcspn(at, "\""));
+    if (!is_there(cli, cli_printf(cli, "/api/v1/environments/%s", cli_quote(cli, env))))
+        return NULL;
+    return cli_printf(cli,
+                      "%s is an environment, and no version of this model is live there: mreg "
+                      "status %s",
+                      env, cli_shell(cli, env));
+}
+
+/* A command for a rollout that has ended: back from a good end, again after another one. */
+static const char *after_end(struct cli *cli, const struct err *e)
+{
+    json_t *r CLEANUP(json_decref_ptr) = NULL;
+    struct err unused = {0};
+    if (e->code != ERR_CONFLICT || !strstr(e->message, " has ended") || cli->n_args < 1)
+        return NULL;
+    const char *path = cli_printf(cli, "/api/v1/rollouts/%s", cli_quote(cli, cli->args[0]));
+    if (cli_call(cli, "GET", path, NULL, &r, &unused) != ERR_OK)
+        return NULL;
+    if (strcmp(text_at(r, "phase"), "succeeded") == 0)
+        return cli_printf(cli, "it succeeded; to go back: mreg rollback %s --env %s",
+                          cli_shell(cli, text_at(r, "model")),
+                          cli_shell(cli, text_at(r, "environment")));
+    return cli_printf(cli, "it ended as %s; mreg rollout retry %s asks for the same again",
+                      text_at(r, "phase"), text_at(r, "id"));
+}
+
+/* "rollout show 39", "r39": the id with its dash. */
+static const char *id_with_dash(struct cli *cli, const struct err *e)
+{
+    const char *given = cli->n_args ? cli->args[0] : "";
+    const char *digits = given + (*given == 'r' || *given == 'R');
+    if (e->code != ERR_NOT_FOUND || !strstr(e->message, "no rollout \"") || !*digits ||
+        digits[strspn(digits, "0123456789")])
+        return NULL;
+    const char *id = cli_printf(cli, "r-%s", digits);
+    bool is_it = is_there(cli, cli_printf(cli, "/api/v1/rollouts/%s", id));
+    return is_it ? cli_printf(cli, "did you mean %s?", id) : NULL;
 }
 
 static const char *by_words(const struct err *e)
@@ -111,21 +162,22 @@ static const char *still_active(struct cli *cli, const struct err *e)
     const char *abort = cli_printf(cli, "mreg rollout abort %s --reason WHY", name);
     if (!cli->command || strcmp(cli->command->name, "rollback") != 0)
         return cli_printf(cli, "%s ends it; mreg rollout watch %s follows it", abort, name);
-    return cli_printf(cli, "%s, then: mreg rollback %s --env %s%s%s", abort, cli->args[0],
-                      cli->n_args > 1 ? cli->args[1]
-                      : env           ? env
-                                      : "ENV",
-                      to ? " --to " : "", to ? to : "");
+    return cli_printf(cli, "%s, then: mreg rollback %s --env %s%s%s", abort,
+                      cli_shell(cli, cli->args[0]),
+                      cli_shell(cli, cli->n_args > 1 ? cli->args[1]
+                                     : env           ? env
+                                                     : "ENV"),
+                      to ? " --to " : "", to ? cli_shell(cli, to) : "");
 }
 
 const char *cli_hint(struct cli *cli, const struct err *e)
 {
     const char *url = cli->profile && cli->profile->url ? cli->profile->url : "URL";
-    const char *hint = swapped(cli, e);
-    if (!hint)
-        hint = rollouts_of(cli, e);
-    if (!hint)
-        hint = still_active(cli, e);
+    static const char *(*const finders[])(struct cli *, const struct err *) = {
+        swapped, rollouts_of, still_active, idle_environment, after_end, id_with_dash};
+    const char *hint = NULL;
+    for (size_t i = 0; !hint && i < ARRAY_LEN(finders); i++)
+        hint = finders[i](cli, e);
     if (!hint)
         hint = by_words(e);
     if (hint)
@@ -144,7 +196,7 @@ const char *cli_hint(struct cli *cli, const struct err *e)
     case ERR_INVALID:
         if (cli->lacks_registry)
             return "mreg login URL --token-file FILE";
-        if (!cli->command || (cli->remote && *remote_problem_id(cli->remote)))
+        if (!cli->command || *cli_request(cli))
             return NULL; /* the server has said what is wrong */
         return cli_printf(cli, "mreg help %s", cli->command->name);
     default:

@@ -7,11 +7,14 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <termios.h>
 #include <unistd.h>
 
 static char temporary_file[2048];
 static char temporary_folder[2048];
+static struct termios terminal;
 static volatile sig_atomic_t has_temporary;
+static volatile sig_atomic_t has_terminal;
 static volatile sig_atomic_t is_asked;
 static volatile sig_atomic_t code;
 static volatile sig_atomic_t says_nothing;
@@ -23,6 +26,10 @@ static void on_signal(int number)
     code = 128 + number;
     if (is_asked)
         return;
+    if (has_terminal) {
+        tcsetattr(STDIN_FILENO, TCSANOW, &terminal);
+        tcflush(STDIN_FILENO, TCIFLUSH); /* what was typed half is nobody else's */
+    }
     if (has_temporary) {
         unlink(temporary_file);
         rmdir(temporary_folder);
@@ -51,6 +58,15 @@ void interrupt_temporary(const char *file, const char *folder)
     snprintf(temporary_file, sizeof temporary_file, "%s", file);
     snprintf(temporary_folder, sizeof temporary_folder, "%s", folder);
     has_temporary = 1;
+}
+
+void interrupt_terminal(const struct termios *before)
+{
+    has_terminal = 0;
+    if (!before)
+        return;
+    terminal = *before;
+    has_terminal = 1;
 }
 
 void interrupt_ask(void)

@@ -17,19 +17,21 @@ int list_some(struct cli *cli, const char *path, size_t max, json_t **items, boo
     const char *cursor = "";
     json_t *all = json_array();
     int rc = ERR_OK;
+    size_t n_last = 1;
     while (rc == ERR_OK && cursor && json_array_size(all) < max) {
         json_t *page CLEANUP(json_decref_ptr) = NULL;
         size_t left = max - json_array_size(all);
-        const char *url =
-            cli_query(cli, path, "limit", cli_printf(cli, "%zu", left < 500 ? left : (size_t)500));
+        size_t n = left < 500 && n_last ? left : 500; /* behind a page of hidden rows: a long one */
+        const char *url = cli_query(cli, path, "limit", cli_printf(cli, "%zu", n));
         url = cli_query(cli, url, "cursor", *cursor ? cursor : NULL);
         rc = cli_call(cli, "GET", url, NULL, &page, e);
         if (rc != ERR_OK)
             break;
         json_array_extend(all, json_object_get(page, "items"));
         const char *next = json_string_value(json_object_get(page, "next"));
-        if (json_array_size(json_object_get(page, "items")) == 0)
-            next = NULL; /* lists that go on for ever have a next page always */
+        n_last = json_array_size(json_object_get(page, "items"));
+        if (next && strcmp(next, cursor) == 0)
+            next = NULL; /* the end of a list that goes on for ever */
         cursor = next ? arena_strdup(&cli->arena, next) : NULL;
     }
     bool is_cut = json_array_size(all) > max; /* not every list of the API has pages */
@@ -186,6 +188,7 @@ static int pick_columns(struct cli *cli, const struct listing *l,
 
 static void print_items(struct cli *cli, const json_t *items, const struct listing *l)
 {
+    static const char *const lesser[] = {"FORMAT", NULL};
     const struct column *columns[TABLE_MAX_COLUMNS];
     const char *heads[TABLE_MAX_COLUMNS];
     struct table t;
@@ -195,6 +198,7 @@ static void print_items(struct cli *cli, const json_t *items, const struct listi
     for (int c = 0; c < n; c++)
         heads[c] = columns[c]->head;
     table_init(&t, &cli->out, n, heads);
+    t.lesser = lesser;
     t.is_wordy = columns[n - 1]->shape == SHAPE_LONG || columns[n - 1]->shape == SHAPE_MESSAGE;
     json_array_foreach((json_t *)(uintptr_t)items, i, item)
     {
@@ -204,13 +208,19 @@ static void print_items(struct cli *cli, const json_t *items, const struct listi
     table_print(&t);
 }
 
-int list_print(struct cli *cli, const char *path, const struct listing *l)
+/* Fewer than --limit of a list that goes on: --phase has looked at as many as it does. */
+static void say_more(struct cli *cli, int64_t max, size_t n)
 {
-    return list_print_of(cli, path, l, (const char *const[2]){NULL, NULL});
+    if (n < (size_t)max)
+        out_say(&cli->out, "only the newest %d rollouts were looked at", PHASE_LOOKED_AT);
+    else
+        out_say(&cli->out, "there are more than %s: --limit N shows them",
+                max == 1 ? "this one" : cli_printf(cli, "these %lld", (long long)max));
 }
 
-int list_print_of(struct cli *cli, const char *path, const struct listing *l,
-                  const char *const about[2])
+/* about: an environment and a model; none: what is said of an empty list. */
+static int print_list(struct cli *cli, const char *path, const struct listing *l,
+                      const char *const about[2], const char *none)
 {
     struct err e = {0};
     json_t *items CLEANUP(json_decref_ptr) = NULL;
@@ -234,8 +244,24 @@ int list_print_of(struct cli *cli, const char *path, const struct listing *l,
     }
     print_items(cli, items, l);
     if (json_array_size(items) == 0)
-        out_say(&cli->out, "nothing here yet");
+        out_say(&cli->out, "%s", none);
     if (has_more)
-        out_say(&cli->out, "there are more than these %lld: --limit N shows them", (long long)max);
+        say_more(cli, max, json_array_size(items));
     return EXIT_DONE;
+}
+
+int list_print_of(struct cli *cli, const char *path, const struct listing *l,
+                  const char *const about[2])
+{
+    return print_list(cli, path, l, about, "nothing here yet");
+}
+
+int list_print_or(struct cli *cli, const char *path, const struct listing *l, const char *none)
+{
+    return print_list(cli, path, l, (const char *const[2]){NULL, NULL}, none);
+}
+
+int list_print(struct cli *cli, const char *path, const struct listing *l)
+{
+    return list_print_or(cli, path, l, "nothing here yet");
 }

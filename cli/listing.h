@@ -37,6 +37,8 @@ MUST_USE int list_check(struct cli *cli, const char *env, const char *model, con
 /* list_print, but an empty list of an environment or a model that does not exist is not found. */
 int list_print_of(struct cli *cli, const char *path, const struct listing *l,
                   const char *const about[2]);
+/* list_print, with other words than "nothing here yet" for an empty list. */
+int list_print_or(struct cli *cli, const char *path, const struct listing *l, const char *none);
 /* Fetches at most --limit items of a list and prints them; returns the exit code. */
 int list_print(struct cli *cli, const char *path, const struct listing *l);
 

@@ -100,13 +100,18 @@ static int apply_output(struct cli *cli, struct err *e)
     return rc;
 }
 
-/* Nobody knows what will be. */
-static int check_at(const struct cli *cli, struct err *e)
+/* Nobody knows what will be. Of what was, ages are told as they were then. */
+static int check_at(struct cli *cli, struct err *e)
 {
     const char *at = opt(cli, "at");
     int64_t ms = 0;
-    if (!at || when_parse(at, &ms, NULL) != ERR_OK || ms / 1000 <= time(NULL) + CLOCK_SKEW_S)
+    int64_t now = time(NULL) + CLOCK_SKEW_S;
+    if (!at || when_parse_past(at, now * 1000, &ms, NULL) != ERR_OK)
         return ERR_OK; /* the registry says what is wrong with its form */
+    if (ms / 1000 < time(NULL))
+        cli->out.as_of_ms = ms;
+    if (ms / 1000 <= now)
+        return ERR_OK;
     return err_set(e, ERR_INVALID, "--at %.60s is in the future; without --at it is as of now", at);
 }
 

@@ -129,6 +129,17 @@ static bool is_noun(const struct command *const *tables, const char *word)
     return false;
 }
 
+/* The command for what is often looked for under other words (the second may be NULL), or NULL. */
+static const char *pointer_of(const char *word, const char *verb)
+{
+    char both[128];
+    snprintf(both, sizeof both, "%s%s%s", word, verb ? " " : "", verb ? verb : "");
+    for (const struct command_alias *a = command_pointers; a->alias; a++)
+        if (strcmp(a->alias, both) == 0)
+            return a->name;
+    return NULL;
+}
+
 static int unknown_command(struct cli *cli, const struct command *const *tables, const char *word,
                            struct err *e)
 {
@@ -138,7 +149,9 @@ static int unknown_command(struct cli *cli, const struct command *const *tables,
     for (size_t i = 0; i < n; i++) /* of "rollout pause" the noun: the verb has its own error */
         names[i] = arena_copy(&cli->arena, list[i]->name, strcspn(list[i]->name, " "));
     names[n] = NULL;
-    const char *near = json_nearest(word, names);
+    const char *near = pointer_of(word, NULL);
+    if (!near)
+        near = json_nearest(word, names);
     return near
                ? err_set(e, ERR_INVALID, "no command \"%s\"; did you mean \"mreg %s\"?", word, near)
                : err_set(e, ERR_INVALID, "no command \"%s\"; \"mreg help\" lists them", word);
@@ -242,7 +255,11 @@ static int missing_verb(const struct command *const *tables, struct cli *cli, co
         if (strncmp(list[i]->name, cli->noun, length) == 0 && list[i]->name[length] == ' ')
             verbs[n_verbs++] = list[i]->name + length + 1;
     verbs[n_verbs] = NULL;
-    const char *near = json_nearest(verb, verbs);
+    const char *near = pointer_of(cli->noun, verb);
+    if (near)
+        return err_set(e, ERR_INVALID, "no command \"%s %s\"; that is \"mreg %s\"", cli->noun, verb,
+                       near);
+    near = json_nearest(verb, verbs);
     if (near)
         return err_set(e, ERR_INVALID, "no command \"%s %s\"; did you mean \"%s %s\"?", cli->noun,
                        verb, cli->noun, near);
@@ -290,6 +307,12 @@ static int pick_command(struct cli *cli, int argc, char **argv, const struct com
         return ERR_OK;
     words[0] = aliased(words[0]);
     cli->command = find_command(tables, words, n, &used);
+    if (used < 2 && n > 1) { /* "env ls" */
+        const char *const others[] = {words[0], aliased(words[1])};
+        cli->command = find_command(tables, others, n, &used);
+    }
+    if (used < 2 && n > 1 && pointer_of(words[0], words[1]))
+        cli->command = NULL; /* "version list": the version of this program has no list */
     if (!cli->command && is_noun(tables, words[0])) {
         cli->noun = words[0];
         return missing_verb(tables, cli, words[1], e);

@@ -165,7 +165,7 @@ const char *out_ago(const struct out *o, const char *text, char buffer[40])
         snprintf(buffer, 40, "%s", text);
         return buffer;
     }
-    int64_t seconds = now_seconds() - ms / 1000;
+    int64_t seconds = (o->as_of_ms ? o->as_of_ms / 1000 : now_seconds()) - ms / 1000;
     static const struct {
         int64_t unit;
         const char *word;

@@ -49,6 +49,7 @@ struct out {
     bool has_colour;        /* on stdout */
     bool stderr_has_colour; /* on stderr */
     int columns;            /* width of the terminal, 80 if unknown */
+    int64_t as_of_ms;       /* what "2 h ago" is counted from; 0: now */
 };
 
 /* Looks at the terminal and the environment (NO_COLOR, TERM, COLUMNS). */
@@ -93,6 +94,8 @@ struct table {
     enum tone *tones;   /* one for each cell */
     size_t n_cells, cap;
     bool is_wordy; /* the last column is text, which a terminal gets over several lines */
+    const char *const *lesser; /* heads that a narrow terminal does not get, the first one first,
+                                  unless they were asked for; ends with NULL; may be NULL */
 };
 /* heads: n column names, upper case. */
 void table_init(struct table *t, const struct out *o, int n, const char *const *heads);

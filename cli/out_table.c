@@ -131,21 +131,41 @@ static void print_row(const struct table *t, size_t row, const struct layout_of 
     }
 }
 
-/* Takes from the widest column until the rows fit; no column goes below 6. */
-static void fit_widths(int *widths, int n, int columns)
+static int total_width(const struct layout_of *l, int n)
 {
     int total = 2 * (n - 1);
     for (int c = 0; c < n; c++)
-        total += widths[c];
-    for (; total > columns; total--) {
+        total += l->widths[c];
+    return total;
+}
+
+/* Takes from the widest column until the rows fit; no column goes below 6. */
+static void fit_widths(struct layout_of *l, int n, int columns)
+{
+    for (int total = total_width(l, n); total > columns; total--) {
         int widest = 0;
         for (int c = 1; c < n; c++)
-            if (widths[c] > widths[widest])
+            if (l->widths[c] > l->widths[widest])
                 widest = c;
-        if (widths[widest] <= 6)
+        if (l->widths[widest] <= 6)
             return;
-        widths[widest]--;
+        l->widths[widest]--;
     }
+}
+
+/* Leaves out what matters less, until the rows fit. */
+static void leave_out(const struct table *t, struct layout_of *l)
+{
+    const char *const *head = t->out->wanted ? NULL : t->lesser;
+    for (; head && *head && total_width(l, l->n) > t->out->columns; head++)
+        for (int i = 0; i < l->n; i++) {
+            if (strcmp(t->cells[l->columns[i]], *head) != 0)
+                continue;
+            l->n--;
+            memmove(l->columns + i, l->columns + i + 1, (size_t)(l->n - i) * sizeof *l->columns);
+            memmove(l->widths + i, l->widths + i + 1, (size_t)(l->n - i) * sizeof *l->widths);
+            break;
+        }
 }
 
 /* Gives the rest of the line to the last column, or the lines below the row when that is little. */
@@ -230,10 +250,12 @@ void table_print(struct table *t)
     }
     bool is_bounded = t->out->stdout_is_tty && t->out->format != FORMAT_WIDE;
     bool has_words = t->is_wordy && l.n > 1 && l.columns[l.n - 1] == t->n_columns - 1;
+    if (is_bounded && is_aligned)
+        leave_out(t, &l);
     if (is_bounded && is_aligned && has_words)
         fit_words(t, &l);
     if (is_bounded)
-        fit_widths(l.widths, l.n - (l.indent > 0), t->out->columns);
+        fit_widths(&l, l.n - (l.indent > 0), t->out->columns);
     for (size_t row = has_heads ? 0 : 1; row < t->n_cells / n; row++)
         print_row(t, row, &l);
     table_clear(t);

@@ -23,11 +23,11 @@ static double real_at(const json_t *obj, const char *key)
 static void print_head(struct cli *cli, const json_t *plan)
 {
     int64_t from = int_at(plan, "from", 0);
-    printf("%splan%s  %s %s -> %lld in %s  %lld nodes, %lld steps\n",
-           out_on(&cli->out, TONE_STRONG), out_off(&cli->out), text_at(plan, "model"),
-           from ? cli_printf(cli, "%lld", (long long)from) : "nothing",
+    printf("%splan%s  %s %s -> %lld in %s  %s, %s\n", out_on(&cli->out, TONE_STRONG),
+           out_off(&cli->out), text_at(plan, "model"), cli_version(cli, from, "nothing"),
            (long long)int_at(plan, "to", 0), text_at(plan, "environment"),
-           (long long)int_at(plan, "n_nodes", 0), (long long)int_at(plan, "n_steps", 0));
+           cli_count(cli, int_at(plan, "n_nodes", 0), "node"),
+           cli_count(cli, int_at(plan, "n_steps", 0), "step"));
 }
 
 /* "0.91 -> 0.94" of each metric that one of them has. */
@@ -130,8 +130,7 @@ static void print_operations(struct cli *cli, const json_t *plan)
 static bool stands_still(const json_t *plan)
 {
     const json_t *f = json_object_get(plan, "forecast");
-    return *text_at(f, "outcome") && (strncmp(text_at(f, "outcome"), "step ", 5) == 0 ||
-                                      json_is_false(json_object_get(f, "complete")));
+    return int_at(f, "stops_step", 0) != 0 || json_is_false(json_object_get(f, "complete"));
 }
 
 /* What matters more than its steps: it would not go through by itself. */
@@ -143,22 +142,33 @@ static void print_trouble(struct cli *cli, const json_t *plan)
                out_off(&cli->out), out_clean(arena_strdup(&cli->arena, text_at(f, "outcome"))));
 }
 
+static void print_way_back(struct cli *cli, const json_t *back)
+{
+    bool needs_load = json_is_true(json_object_get(back, "needs_load"));
+    int64_t n = int_at(back, "n_nodes", 0);
+    if (n != 0)
+        printf("rollback from the last step: %s over %lld node%s, %s; fewest that serve: %lld\n",
+               duration(cli, int_at(back, "takes_ms", 0)), (long long)n, n == 1 ? "" : "s",
+               needs_load ? "loads the old version again" : "needs no load",
+               (long long)int_at(back, "low_point", 0));
+}
+
 static void print_forecast(struct cli *cli, const json_t *plan)
 {
     const json_t *f = json_object_get(plan, "forecast");
-    const json_t *back = json_object_get(plan, "rollback");
     if (!f)
         return;
+    int64_t step = int_at(f, "stops_step", 0);
+    if (step)
+        printf("stands still after %s; what follows step %lld is as it would be if somebody lets "
+               "it go on at once\n",
+               duration(cli, int_at(f, "stops_ms", 0)), (long long)step);
     printf("%s %s at %.3g requests/s; fewest nodes that serve: %lld of %lld (after %s)\n",
-           stands_still(plan) ? "stands still at the latest after" : "takes",
+           step || !stands_still(plan) ? "takes" : "stands still at the latest after",
            duration(cli, int_at(f, "takes_ms", 0)), real_at(f, "requests_per_second"),
            (long long)int_at(f, "low_point", 0), (long long)int_at(plan, "n_nodes", 0),
            duration(cli, int_at(f, "low_at_ms", 0)));
-    printf("rollback from the last step: %s over %lld nodes, %s; fewest that serve: %lld\n",
-           duration(cli, int_at(back, "takes_ms", 0)), (long long)int_at(back, "n_nodes", 0),
-           json_is_true(json_object_get(back, "needs_load")) ? "loads the old version again"
-                                                             : "needs no load",
-           (long long)int_at(back, "low_point", 0));
+    print_way_back(cli, json_object_get(plan, "rollback"));
     if (*text_at(f, "outcome") && !stands_still(plan))
         printf("ends: %s\n", out_clean(arena_strdup(&cli->arena, text_at(f, "outcome"))));
 }

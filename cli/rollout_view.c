@@ -268,8 +268,12 @@ static void put_way_back(struct view *v)
         buf_putf(&line, " to version %lld", (long long)from);
     if (*text_at(back, "eta"))
         buf_putf(&line, ", about %s", draw_duration(v, text_at(back, "eta")));
-    buf_putf(&line, ", never fewer than %lld serving%s", (long long)int_at(back, "low_point", 0),
-             json_is_false(json_object_get(back, "needs_load")) ? ", no load needed" : "");
+    if (from)
+        buf_putf(&line, ", never fewer than %lld serving%s",
+                 (long long)int_at(back, "low_point", 0),
+                 json_is_false(json_object_get(back, "needs_load")) ? ", no load needed" : "");
+    else
+        buf_puts(&line, " to nothing");
     json_array_foreach(json_object_get(back, "order"), i, name)
     {
         if (i < SHOWN_ORDER)
@@ -338,7 +342,12 @@ static void put_about(struct view *v)
 static void put_changes(struct view *v, const json_t *changes)
 {
     size_t n = json_array_size(changes);
-    for (size_t i = n > SHOWN_CHANGES ? n - SHOWN_CHANGES : 0; i < n; i++) {
+    size_t first = n > SHOWN_CHANGES ? n - SHOWN_CHANGES : 0;
+    if (first)
+        buf_putf(v->out, "  %s%zu earlier: mreg rollout logs %s%s\n",
+                 out_on(&v->cli->out, TONE_FAINT), first, text_at(v->r, "id"),
+                 out_off(&v->cli->out));
+    for (size_t i = first; i < n; i++) {
         const json_t *c = json_array_get(changes, i);
         const char *time = text_at(c, "time");
         const char *reason = text_at(c, "reason");

@@ -12,9 +12,9 @@
     {                                           \
         "limit", 0, "N", "at most N rows (100)" \
     }
-#define AT                                                                     \
-    {                                                                          \
-        "at", 0, "TIME", "as it was then (2026-05-03 or 2026-05-03T10:00:00Z)" \
+#define AT                                                                               \
+    {                                                                                    \
+        "at", 0, "TIME", "as it was then: 2026-05-03T10:00 (UTC), or a date for its end" \
     }
 #define DRAW_AGAIN                                          \
     {                                                       \
@@ -76,7 +76,8 @@ static const struct option status_options[] = {
     {"env", 'e', "ENV", "only this environment"}, AT, DRAW_AGAIN, END};
 static const struct option promote_options[] = {
     {"env", 'e', "ENV", "the environment, instead of the second argument"},
-    {"strategy", 's', "NAME", "canary, rolling or all-at-once instead of the policy's"},
+    {"strategy", 's', "NAME",
+     "canary, rolling, all-at-once, blue-green or shadow, not the policy's"},
     {"steps", 0, "LIST", "canary steps: nodes or percent with bake time, 1:30s,50%:1m,100%"},
     POLICY,
     {"dry-run", 'n', NULL, "show the plan, change nothing"},
@@ -95,6 +96,8 @@ static const struct option rollback_options[] = {
     {"env", 'e', "ENV", "environment to roll back in"},
     {"to", 0, "VERSION", "another version than the last good one"},
     {"dry-run", 'n', NULL, "show the plan, change nothing"},
+    {"plan", 0, "PLAN", "only if nothing changed since --dry-run gave this token or file"},
+    {"plan-out", 0, "FILE", "with --dry-run: also write the plan here, for review and --plan"},
     REASON,
     WATCH,
     TIMEOUT,
@@ -284,6 +287,22 @@ static const struct command objects[] = {
 
 const struct command_alias command_aliases[] = {
     {"ls", "list"}, {"get", "show"}, {"log", "history"}, {"undo", "rollback"}, {NULL, NULL}};
+
+const struct command_alias command_pointers[] = {{"models", "list"},
+                                                 {"model list", "list"},
+                                                 {"model show", "show MODEL"},
+                                                 {"versions", "list MODEL"},
+                                                 {"version list", "list MODEL"},
+                                                 {"version show", "show MODEL@REF"},
+                                                 {"version push", "push MODEL PATH"},
+                                                 {"rollouts", "rollout list"},
+                                                 {"rollout start", "promote MODEL ENV"},
+                                                 {"rollout create", "promote MODEL ENV"},
+                                                 {"rollout rollback", "rollback MODEL ENV"},
+                                                 {"environments", "env list"},
+                                                 {"target status", "status ENV"},
+                                                 {"env status", "status ENV"},
+                                                 {NULL, NULL}};
 
 const struct command *const command_tables[] = {daily,
                                                 objects,

@@ -100,13 +100,36 @@ static const struct topic_row contexts[] = {
     {NULL, NULL},
 };
 
+static const struct topic_row questions[] = {
+    {"deletions",
+     "of models, versions, environments, nodes, routers, webhooks, people and contexts: "
+     "refused, exit 13, without --yes (model delete: without --confirm MODEL)"},
+    {"rollouts",
+     "rollout promote, rollout abort, rollout halt, and rollback while a rollout is under "
+     "way: done, as whoever wrote the script has decided"},
+    {"protected",
+     "any change in a protected context: refused without --confirm CONTEXT and --reason; "
+     "--yes is not enough, on a terminal the name is typed"},
+    {NULL, NULL},
+};
+
 static const struct topic_row references[] = {
     {"fraud@7", "version 7"},
     {"fraud@champion", "the version that an alias points at"},
     {"fraud@production", "the version that is live in an environment"},
     {"fraud@latest", "the newest version; also what a bare \"fraud\" is"},
     {"fraud@sha256:9f2c...", "the version with this content (64 digits)"},
-    {"fraud@{2026-05-03}", "the newest version of that time"},
+    {"fraud@{2026-05-03}",
+     "the newest version at the end of that day; @{2026-05-03T10:00} is a time in UTC"},
+    {NULL, NULL},
+};
+
+static const struct topic_row formats[] = {
+    {"mlflow", "a folder with MLmodel, served by mlserver_mlflow.MLflowRuntime"},
+    {"pickle", "a *.pkl, *.pickle or *.joblib file, served by mlserver_sklearn.SKLearnModel"},
+    {"mreg-linear", "a JSON file of the reference node"},
+    {"onnx, safetensors", "known by their bytes; served with serving/model-settings.json only"},
+    {"unknown", "anything else; served with serving/model-settings.json only"},
     {NULL, NULL},
 };
 
@@ -135,7 +158,9 @@ const struct topic topics[] = {
     {"roles", "Roles",
      "Every token and every person has one role, and may see some models (all with \"*\"). \"mreg "
      "whoami\" tells one's own; an admin gives others: \"mreg token create NAME --role ROLE\", "
-     "\"mreg user edit NAME --role ROLE\". From the least to the most:",
+     "\"mreg user edit NAME --role ROLE\". A role may what stands beside it and nothing else: a "
+     "deployer "
+     "may not push, a pusher may not deploy.",
      role_rows},
     {"output", "Output",
      "Results go to standard output, talk to standard error. -o FORMAT chooses another form, "
@@ -149,7 +174,20 @@ const struct topic topics[] = {
      "environment and output can stand there, too), else that of \"mreg context use\", else "
      "\"default\". Their settings, in sections [context \"NAME\"] of mreg/config:",
      contexts},
+    {"questions", "Questions before changes",
+     "On a terminal mreg says what these will do, and asks; nothing else asks. --yes answers yes, "
+     "--no-input asks nothing. Where nobody can be asked (no terminal, --no-input, --json):",
+     questions},
     {"references", "References", "MODEL@REF names a version. REF is one of these:", references},
+    {"formats", "Formats of models",
+     "push tells the format by the first bytes of the files. To be served, a node's server needs "
+     "model-settings.json, which mreg makes for the first three. For others, or to choose the "
+     "server's runtime, put a file serving/model-settings.json into the version; mreg fills in "
+     "name "
+     "and version, and uri is relative to the version's folder. The least that it needs: "
+     "{\"implementation\": \"mlserver_xgboost.XGBoostModel\", \"parameters\": {\"uri\": "
+     "\"./model.json\"}}. Triton takes {\"implementation\": \"triton\"} and its own config.pbtxt.",
+     formats},
     {"plugins", "Plugins",
      "A program mreg-foo on PATH is run by \"mreg foo ...\" with all words behind foo, unless mreg "
      "has a command of that name. It gets in its environment:",

@@ -30,14 +30,21 @@ static int outcome(const char *phase)
     return -1;
 }
 
-json_t *watch_changes(struct cli *cli, const char *id)
+bool watch_changes(struct cli *cli, const char *id, json_t *rows)
 {
-    json_t *list CLEANUP(json_decref_ptr) = NULL;
+    const char *path = cli_query(cli, "/api/v1/changes?limit=500", "object", id);
     struct err e = {0};
-    const char *path = cli_query(cli, "/api/v1/changes", "object", id);
-    if (cli_call(cli, "GET", cli_query(cli, path, "limit", "200"), NULL, &list, &e) != ERR_OK)
-        return NULL;
-    return json_incref(json_object_get(list, "items"));
+    for (;;) {
+        json_t *list CLEANUP(json_decref_ptr) = NULL;
+        size_t n = json_array_size(rows);
+        int64_t last = n ? int_at(json_array_get(rows, n - 1), "seq", 0) : 0;
+        const char *since = cli_printf(cli, "%lld", (long long)last);
+        if (cli_call(cli, "GET", cli_query(cli, path, "since", since), NULL, &list, &e) != ERR_OK)
+            return false;
+        json_array_extend(rows, json_object_get(list, "items"));
+        if (json_array_size(rows) < n + 500)
+            return true;
+    }
 }
 
 void watch_print(struct cli *cli, const json_t *rollout)
@@ -47,7 +54,8 @@ void watch_print(struct cli *cli, const json_t *rollout)
         return;
     }
     struct buf picture CLEANUP(buf_clear) = {0};
-    json_t *changes CLEANUP(json_decref_ptr) = watch_changes(cli, text_at(rollout, "id"));
+    json_t *changes CLEANUP(json_decref_ptr) = json_array();
+    watch_changes(cli, text_at(rollout, "id"), changes);
     buf_init(&picture, PICTURE_MAX_BYTES);
     rollout_view(cli, rollout, changes, out_now_ms(), &picture);
     fputs(buf_str(&picture), stdout);
@@ -66,8 +74,9 @@ static void print_change(struct cli *cli, const json_t *rollout, char last[256])
     if (strcmp(now, last) == 0)
         return;
     memcpy(last, now, sizeof now);
+    const char *ended = text_at(rollout, "ended");
     when_format(out_now_ms(), time_text);
-    printf("%s\t%s\t%s\t%s\n", time_text, text_at(rollout, "id"), phase,
+    printf("%s\t%s\t%s\t%s\n", *ended ? ended : time_text, text_at(rollout, "id"), phase,
            out_clean(arena_strdup(&cli->arena, what)));
 }
 
@@ -194,11 +203,11 @@ int watch_rollout(struct cli *cli, const char *id)
     int64_t start = watch_clock_ms();
     int code = -1;
     w.path = cli_printf(cli, "/api/v1/rollouts/%s", cli_quote(cli, id));
-    if (cli->out.stdout_is_tty && !cli->out.is_json && !opt_has(cli, "plain") &&
+    interrupt_ask();
+    if (cli->out.stdout_is_tty && out_is_aligned(&cli->out) && !opt_has(cli, "plain") &&
         !cli->out.is_accessible)
         w.screen = screen_open(cli, id);
     int rc = watch_timeout(cli, &limit_ms, &e);
-    interrupt_ask();
     while (rc == ERR_OK && code < 0) {
         rc = look(&w, &code, &e);
         if (rc != ERR_OK || code >= 0)

@@ -27,8 +27,9 @@ struct screen {
     json_t *changes; /* of the rollout, as of `revision` */
     int64_t revision;
     bool has_keys;
-    char asked;     /* the key that waits for a y; 0: none */
-    char said[240]; /* what came of the last key */
+    char asked;         /* the key that waits for a y; 0: none */
+    int64_t asked_step; /* at which the rollout was then */
+    char said[240];     /* what came of the last key */
     char question[480];
     struct buf picture, foot, frame;
 };
@@ -37,12 +38,13 @@ static const struct action {
     char key;
     const char *verb, *words;
     const char *phases; /* in which phases it is offered, between blanks */
+    bool is_of_step;    /* void once the step is another than when it was asked */
 } actions[] = {
-    {'v', "approve", "approve", " queued running paused "},
-    {'r', "resume", "resume", " paused "},
-    {'p', "pause", "pause", " running finalizing "},
-    {'n', "promote", "end this step now", " running paused "},
-    {'a', "abort", "abort", " submitted queued running paused finalizing "},
+    {'v', "approve", "approve", " queued running paused ", true},
+    {'r', "resume", "resume", " paused ", true},
+    {'p', "pause", "pause", " running ", false},
+    {'n', "promote", "end this step now", " running paused ", true},
+    {'a', "abort", "abort", " submitted queued running paused finalizing ", false},
 };
 
 struct screen *screen_open(struct cli *cli, const char *id)
@@ -51,6 +53,7 @@ struct screen *screen_open(struct cli *cli, const char *id)
     s->cli = cli;
     s->id = id;
     s->revision = -1;
+    s->changes = json_array();
     s->has_keys = keyboard_open();
     buf_init(&s->picture, PICTURE_MAX_BYTES);
     buf_init(&s->foot, PICTURE_MAX_BYTES);
@@ -77,12 +80,8 @@ void screen_close(struct screen *s)
 static void load_changes(struct screen *s, const json_t *rollout)
 {
     int64_t revision = int_at(rollout, "revision", 0);
-    json_t *changes = revision == s->revision ? NULL : watch_changes(s->cli, s->id);
-    if (!changes)
-        return;
-    json_decref(s->changes);
-    s->changes = changes;
-    s->revision = revision;
+    if (revision != s->revision && watch_changes(s->cli, s->id, s->changes))
+        s->revision = revision;
 }
 
 static bool waits_for_people(const json_t *rollout)
@@ -119,6 +118,8 @@ static void put_foot(struct screen *s, const json_t *rollout, int64_t age_ms)
     buf_puts(out, "\n");
     if (s->said[0])
         buf_putf(out, "%s\n", s->said);
+    if (*text_at(rollout, "ended"))
+        return; /* the last picture */
     if (s->asked)
         buf_putf(out, "%s? y yes, any other key no\n", s->question);
     for (size_t i = 0; i < ARRAY_LEN(actions) && s->has_keys && !s->asked; i++)
@@ -156,11 +157,12 @@ void screen_show(struct screen *s, const json_t *rollout, int64_t age_ms)
     fflush(stdout);
 }
 
-static void send_command(struct screen *s, const json_t *rollout, const char *verb)
+static void send_command(struct screen *s, const json_t *rollout, const struct action *a)
 {
     struct err e = {0};
+    const char *verb = a->verb;
     json_t *body CLEANUP(json_decref_ptr) = json_pack("{s:s}", "verb", verb);
-    int64_t step = int_at(rollout, "step", 0);
+    int64_t step = a->is_of_step ? s->asked_step : int_at(rollout, "step", 0);
     if (step > 0)
         json_object_set_new(body, "expected_step", json_integer(step));
     const char *path = cli_printf(s->cli, "/api/v1/rollouts/%s/commands", cli_quote(s->cli, s->id));
@@ -179,12 +181,13 @@ bool screen_wait(struct screen *s, const json_t *rollout, int64_t ms)
         return true;
     if (s->asked) {
         if (key == 'y' || key == 'Y')
-            send_command(s, rollout, action_of(s->asked)->verb);
+            send_command(s, rollout, action_of(s->asked));
         s->asked = 0;
         return true;
     }
     const struct action *a = action_of(key);
     s->said[0] = '\0';
+    s->asked_step = int_at(rollout, "step", 0);
     s->asked = a && is_offered(a, rollout) ? a->key : 0;
     if (s->asked == 'n')
         snprintf(s->question, sizeof s->question, "%s",

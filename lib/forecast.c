@@ -108,13 +108,17 @@ static void take_over(struct dream *d, const struct plan *plan)
     }
 }
 
-/* Just before it would end, with the new version everywhere, somebody aborts it. */
-static void plan_once(struct dream *d, struct arena *a, struct plan *plan)
+/* Plans with a command, or none. Just before it would end, with the new version everywhere,
+ * somebody aborts it. */
+static void plan_once(struct dream *d, const struct rollout_command *given, struct arena *a,
+                      struct plan *plan)
 {
     struct rollout_command abort = {
         .seq = d->status.command_seq + 1, .verb = COMMAND_ABORT, .actor = "forecast"};
     struct view *v = arena_alloc(a, sizeof *v);
     dream_view(d, a, v);
+    v->commands = given;
+    v->n_commands = given != NULL ? 1 : 0;
     plan_rollout(v, a, plan);
     if (!d->goes_back || d->is_aborted || plan->status.phase != ROLLOUT_FINALIZING)
         return;
@@ -130,16 +134,16 @@ static void answer_pause(struct dream *d, struct arena *a, struct plan *plan)
 {
     struct rollout_command go = {
         .seq = plan->status.command_seq + 1, .verb = COMMAND_PROMOTE, .actor = "forecast"};
-    struct view *v = arena_alloc(a, sizeof *v);
-    if (!d->goes_back && d->n_promoted == 0)
-        snprintf(d->out->outcome, sizeof d->out->outcome, "step %d: %.250s", plan->status.step,
-                 plan->status.waiting);
+    const struct rollout_pause *why = &plan->status.pauses[0];
+    if (!d->goes_back && d->n_promoted == 0) {
+        snprintf(d->out->outcome, sizeof d->out->outcome, "step %d pauses (%s): %.250s",
+                 plan->status.step, pause_reason_name(why->reason), why->text);
+        d->out->stops_step = plan->status.step;
+        d->out->stops_ms = d->now_ms - d->in->now_ms;
+    }
     d->n_promoted++;
     take_over(d, plan);
-    dream_view(d, a, v);
-    v->commands = &go;
-    v->n_commands = 1;
-    plan_rollout(v, a, plan);
+    plan_once(d, &go, a, plan);
 }
 
 /* One plan and the time until the next; false: it ended, or nothing will ever happen. */
@@ -147,7 +151,7 @@ static bool go_on(struct dream *d)
 {
     struct arena a CLEANUP(arena_clear) = {0};
     struct plan *plan = arena_alloc(&a, sizeof *plan);
-    plan_once(d, &a, plan);
+    plan_once(d, NULL, &a, plan);
     if (plan->status.phase == ROLLOUT_PAUSED && d->n_promoted < ROLLOUT_MAX_STEPS)
         answer_pause(d, &a, plan);
     take_over(d, plan);

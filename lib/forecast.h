@@ -51,6 +51,9 @@ struct forecast {
     bool is_complete; /* false: it stands still, see outcome; or it is too long to foresee */
     char outcome[ROLLOUT_TEXT_BYTES]; /* in words, what ends it or what it waits for */
     int64_t total_ms;
+    /* It pauses there, and what follows is only so if somebody lets it go on; 0: it does not. */
+    int stops_step;
+    int64_t stops_ms;
     int low_point; /* fewest nodes that serve at a time */
     int64_t low_at_ms;
     struct forecast_step *steps;

@@ -64,7 +64,8 @@ void planner_forecast(struct planner *p)
     int n_touched = 0;
     for (int i = 0; i < s->n_nodes; i++) {
         n_touched += goes_back(&s->nodes[i]) && !s->nodes[i].is_back;
-        n_serving += p->seen[i]->is_reachable;
+        bool is_loading = move_disturbs(&s->nodes[i].move);
+        n_serving += p->seen[i]->is_reachable && (p->seen[i]->seen.n_ready > 0 || is_loading);
     }
     /* As it will be when the present step has been applied. */
     int n_step = s->step > 0 && !is_going ? s->steps[s->step - 1].n_nodes : 0;
@@ -73,15 +74,17 @@ void planner_forecast(struct planner *p)
     int limit = policy_max_unavailable(policy, p->v->n_nodes, true);
     if (policy->strategy == STRATEGY_ALL_AT_ONCE)
         limit = n;
-    bool needs_load = p->v->rollout->from != 0 && planner_beside(p) == 0;
+    int64_t from = p->v->rollout->from;
+    bool needs_load = from != 0 && planner_beside(p) == 0;
     int n_out = limit < n ? limit : n;
     int64_t n_rounds = n_out > 0 ? (n + n_out - 1) / n_out : 0;
-    p->s->way_back =
-        (struct rollout_way_back){.n_nodes = n,
-                                  .n_at_a_time = n_out,
-                                  .low_point = needs_load ? n_serving - n_out : n_serving,
-                                  .eta_ms = n_rounds * measured_move_ms(p),
-                                  .needs_load = needs_load};
+    p->s->way_back = (struct rollout_way_back){.n_nodes = n,
+                                               .n_at_a_time = n_out,
+                                               .low_point = from == 0    ? 0
+                                                            : needs_load ? n_serving - n_out
+                                                                         : n_serving,
+                                               .eta_ms = n_rounds * measured_move_ms(p),
+                                               .needs_load = needs_load};
     if (p->s->way_back.low_point < 0)
         p->s->way_back.low_point = 0;
 }

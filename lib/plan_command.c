@@ -16,11 +16,16 @@ static struct rollout_step *present(struct planner *p)
     return &p->s->steps[p->s->step - 1];
 }
 
+static const char *asker(const struct rollout_command *c)
+{
+    return c->name != NULL ? c->name : c->actor;
+}
+
 static void take_pause(struct planner *p, const struct rollout_command *c, struct wishes *w)
 {
     (void)w;
-    char *text = c->reason != NULL ? arena_printf(p->a, "%s: %s", c->actor, c->reason)
-                                   : arena_printf(p->a, "paused by %s", c->actor);
+    char *text = c->reason != NULL ? arena_printf(p->a, "%s: %s", asker(c), c->reason)
+                                   : arena_printf(p->a, "paused by %s", asker(c));
     planner_add_pause(p, &(struct rollout_pause){.reason = PAUSE_USER,
                                                  .text = text,
                                                  .actor = arena_strdup(p->a, c->actor)});
@@ -84,48 +89,23 @@ static void take_extend(struct planner *p, const struct rollout_command *c, stru
         step->phase = STEP_BAKE;
 }
 
-/* Where a command counts; elsewhere it came too late and does nothing. */
-enum { BEFORE = 1, FORWARD = 2, ENDING = 4, BACK = 8 };
-
 static const struct {
     void (*take)(struct planner *, const struct rollout_command *, struct wishes *);
-    unsigned where;
     bool is_of_step; /* expected_step counts */
 } verbs[COMMAND_VERB_COUNT] = {
-    [COMMAND_PAUSE] = {take_pause, BEFORE | FORWARD, true},
-    [COMMAND_RESUME] = {take_resume, BEFORE | FORWARD, true},
-    [COMMAND_PROMOTE] = {take_promote, FORWARD, true},
-    [COMMAND_PROMOTE_FULL] = {take_promote, FORWARD, true},
-    [COMMAND_ABORT] = {take_abort, BEFORE | FORWARD | ENDING, false},
-    [COMMAND_APPROVE] = {take_approve, BEFORE | FORWARD, true},
-    [COMMAND_REJECT] = {take_abort, BEFORE | FORWARD, false},
-    [COMMAND_HALT] = {take_halt, BEFORE | FORWARD | ENDING | BACK, false},
-    [COMMAND_EXTEND] = {take_extend, FORWARD, true},
-    [COMMAND_SUPERSEDE] = {take_supersede, BEFORE | FORWARD, false},
+    [COMMAND_PAUSE] = {take_pause, true},     [COMMAND_RESUME] = {take_resume, true},
+    [COMMAND_PROMOTE] = {take_promote, true}, [COMMAND_PROMOTE_FULL] = {take_promote, true},
+    [COMMAND_ABORT] = {take_abort, false},    [COMMAND_APPROVE] = {take_approve, true},
+    [COMMAND_REJECT] = {take_abort, false},   [COMMAND_HALT] = {take_halt, false},
+    [COMMAND_EXTEND] = {take_extend, true},   [COMMAND_SUPERSEDE] = {take_supersede, false},
 };
-
-static unsigned place_of(const struct planner *p)
-{
-    switch (p->s->phase) {
-    case ROLLOUT_SUBMITTED:
-    case ROLLOUT_QUEUED:
-        return BEFORE;
-    case ROLLOUT_RUNNING:
-    case ROLLOUT_PAUSED:
-        return FORWARD;
-    case ROLLOUT_FINALIZING:
-        return ENDING;
-    default:
-        return BACK;
-    }
-}
 
 static bool counts(const struct planner *p, const struct rollout_command *c)
 {
     bool is_other_step = c->expected_step != 0 && c->expected_step != p->s->step;
     bool is_other_target =
         c->expected_generation != 0 && c->expected_generation != p->v->rollout->generation;
-    return (verbs[c->verb].where & place_of(p)) != 0 && !is_other_target && !p->s->is_halting &&
+    return command_counts(c->verb, p->s->phase) && !is_other_target && !p->s->is_halting &&
            !(verbs[c->verb].is_of_step && is_other_step);
 }
 
@@ -149,6 +129,6 @@ const char *planner_command_text(struct planner *p, const struct rollout_command
                                                          [COMMAND_HALT] = "halted",
                                                          [COMMAND_SUPERSEDE] = "superseded"};
     return c->reason != NULL
-               ? arena_printf(p->a, "%s by %s: %s", done[c->verb], c->actor, c->reason)
-               : arena_printf(p->a, "%s by %s", done[c->verb], c->actor);
+               ? arena_printf(p->a, "%s by %s: %s", done[c->verb], asker(c), c->reason)
+               : arena_printf(p->a, "%s by %s", done[c->verb], asker(c));
 }

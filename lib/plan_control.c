@@ -13,6 +13,8 @@
 #define FAMILY_WEIGHT 1000
 #define HELD_WEIGHT 1000000
 
+static const char promoted[] = "the step was promoted";
+
 /* Index of the control in the status; -1: none was chosen, or its node was deleted. */
 static int find_control(const struct planner *p)
 {
@@ -31,6 +33,9 @@ static bool is_forward(const struct planner *p)
 
 static void set_state(struct planner *p, enum rollout_control to, const char *text)
 {
+    /* The time that the step waited for it does not count against the step. */
+    if (p->s->control_until_ms != 0 && p->s->step_deadline_ms != 0)
+        p->s->step_deadline_ms = p->v->now_ms + p->v->policy->step_deadline_ms;
     p->s->control = to;
     p->s->control_ms = p->v->now_ms;
     p->s->control_until_ms = 0;
@@ -125,6 +130,10 @@ void planner_begin_control(struct planner *p, bool is_applied)
                      p->v->rollout->from != p->v->rollout->to && p->s->control == CONTROL_NONE;
     if (!is_wanted || p->has_bad_news)
         return;
+    if (planner_is_waived(p)) {
+        give_up(p, promoted);
+        return;
+    }
     int i = choose_control(p);
     if (i < 0) {
         if (is_applied)
@@ -185,6 +194,8 @@ static const char *why_not_reloading(const struct planner *p, int i)
         return "the rollout does not go on";
     if (move_disturbs(&p->s->nodes[i].move))
         return NULL; /* its deadline ends it */
+    if (planner_is_waived(p))
+        return promoted;
     return !vn->is_reachable ? "it cannot be reached"
            : vn->is_cordoned ? "it was cordoned"
            : vn->is_drained  ? "it was taken out of traffic"
@@ -234,7 +245,7 @@ bool planner_holds_control(const struct planner *p, const struct rollout_node *n
     if (!planner_is_control(p, n) || !n->move.reloads || is_begun)
         return false;
     return p->s->control != CONTROL_RELOADING || p->has_bad_news ||
-           p->s->phase != ROLLOUT_RUNNING || is_canary_waiting(p);
+           p->s->phase != ROLLOUT_RUNNING || planner_is_waived(p) || is_canary_waiting(p);
 }
 
 void planner_end_control(struct planner *p, const struct rollout_node *n, bool is_done)
@@ -247,7 +258,7 @@ void planner_end_control(struct planner *p, const struct rollout_node *n, bool i
         give_up(p, n->move.text);
 }
 
-bool planner_waits_for_control(struct planner *p, bool is_waived)
+bool planner_waits_for_control(struct planner *p)
 {
     struct rollout_status *s = p->s;
     if (s->control != CONTROL_RELOADING)
@@ -255,8 +266,8 @@ bool planner_waits_for_control(struct planner *p, bool is_waived)
     if (s->control_until_ms == 0)
         s->control_until_ms =
             p->v->now_ms + p->v->policy->node_deadline_ms + p->v->policy->drain_ms;
-    if (is_waived)
-        give_up(p, "the step was promoted");
+    if (planner_is_waived(p))
+        give_up(p, promoted);
     else if (p->v->now_ms >= s->control_until_ms)
         give_up(p, "it took too long");
     planner_wake(p, s->control_until_ms);
@@ -276,6 +287,9 @@ int planner_unfinished_control(const struct planner *p)
     if (i < 0)
         return -1;
     const struct rollout_node *n = &p->s->nodes[i];
-    bool is_empty = n->step == 0 && (n->move.phase == MOVE_LOAD || n->move.phase == MOVE_OBSERVE);
-    return is_empty && n->move.n_rounds == 0 && p->seen[i]->is_reachable ? i : -1;
+    const struct move *m = &n->move;
+    /* A load that found nothing begins again at the files, one after a restart at the router. */
+    bool is_again = move_disturbs(m) && m->was_switched && m->phase < MOVE_GOLDEN;
+    bool is_empty = n->step == 0 && (m->phase == MOVE_LOAD || m->phase == MOVE_OBSERVE || is_again);
+    return is_empty && m->n_rounds == 0 && p->seen[i]->is_reachable ? i : -1;
 }

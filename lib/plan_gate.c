@@ -15,11 +15,6 @@ static const bool needs_traffic[GATE_KIND_COUNT] = {[GATE_ERROR_RATE] = true,
                                                     [GATE_LATENCY] = true,
                                                     [GATE_ERROR_RATIO] = true,
                                                     [GATE_SLOW_RATIO] = true};
-/* Which gates are judged from the nodes' counters. */
-static const bool needs_samples[GATE_KIND_COUNT] = {[GATE_ERROR_RATE] = true,
-                                                    [GATE_LATENCY] = true,
-                                                    [GATE_ERROR_RATIO] = true,
-                                                    [GATE_SLOW_RATIO] = true};
 
 static bool has_gate(const struct policy *policy, const bool *kinds)
 {
@@ -38,7 +33,7 @@ bool planner_wants_golden(const struct planner *p)
 
 bool planner_wants_samples(const struct planner *p)
 {
-    return has_gate(p->v->policy, needs_samples);
+    return has_gate(p->v->policy, needs_traffic);
 }
 
 bool planner_is_dark(const struct planner *p)

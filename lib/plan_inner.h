@@ -152,6 +152,9 @@ struct counts {
 };
 void planner_count(const struct planner *p, struct counts *c);
 void planner_run_step(struct planner *p);
+/* True if somebody promoted the present step, or all: it waits neither for evidence nor for nodes.
+ */
+bool planner_is_waived(const struct planner *p);
 /* Brings the old version back to nodes that the step does not reach yet; what a replaced rollout
  * left serves on there, and goes straight to the new one. */
 void planner_repair_rest(struct planner *p);
@@ -167,7 +170,7 @@ bool planner_holds_control(const struct planner *p, const struct rollout_node *n
 /* The move of n ended, or failed: if n is the control, it is warm, or given up. */
 void planner_end_control(struct planner *p, const struct rollout_node *n, bool is_done);
 /* True while the step, otherwise applied, waits for it; not for ever. */
-bool planner_waits_for_control(struct planner *p, bool is_waived);
+bool planner_waits_for_control(struct planner *p);
 /* True for a control that was given up and is repaired: a step may take it as it is. */
 bool planner_is_mended(const struct planner *p, const struct rollout_node *n);
 /* Index of a control that serves nothing in the middle of being loaded again; -1: none. */

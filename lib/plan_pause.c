@@ -107,6 +107,7 @@ void planner_lift(struct planner *p, int64_t reasons)
     if (kept > 0)
         return;
     shift_clocks(p, was_judged);
+    s->control_until_ms = 0; /* its time begins anew with the next wait */
     s->paused_since_ms = 0;
     if (s->phase != ROLLOUT_PAUSED)
         return;

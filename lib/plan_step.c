@@ -15,7 +15,7 @@ static struct rollout_step *present(const struct planner *p)
     return &p->s->steps[p->s->step - 1];
 }
 
-static bool is_waived(const struct planner *p)
+bool planner_is_waived(const struct planner *p)
 {
     return present(p)->is_promoted || p->s->promotes_full;
 }
@@ -24,7 +24,7 @@ static bool is_waived(const struct planner *p)
  * recorded as what it was, so nothing is called a pass. */
 static bool wants_evidence(const struct planner *p)
 {
-    return present(p)->bake_ms > 0 && !is_waived(p);
+    return present(p)->bake_ms > 0 && !planner_is_waived(p);
 }
 
 static void enter(struct planner *p, enum step_phase to)
@@ -150,7 +150,8 @@ static bool is_applied(const struct planner *p)
     /* A promoted step does not wait for nodes that are not there, nor does a way back for those
      * that shall serve nothing. */
     bool is_rest_out = is_way_back && c.n_unreachable_rest == 0;
-    return c.n_chosen >= n_wanted(p) || ((is_waived(p) || is_rest_out) && c.n_free_rest == 0);
+    return c.n_chosen >= n_wanted(p) ||
+           ((planner_is_waived(p) || is_rest_out) && c.n_free_rest == 0);
 }
 
 static void miss_deadline(struct planner *p)
@@ -187,7 +188,7 @@ static void apply(struct planner *p)
     choose_nodes(p);
     planner_repair_rest(p);
     planner_begin_control(p, is_applied(p));
-    if (is_applied(p) && planner_waits_for_control(p, is_waived(p)))
+    if (is_applied(p) && planner_waits_for_control(p))
         return;
     if (is_applied(p) && planner_traffic_fits(p)) {
         enter(p, STEP_SETTLE);
@@ -310,7 +311,7 @@ static void bake(struct planner *p)
     }
     note_exposure(p);
     int64_t end = bake_end(p);
-    if (p->v->now_ms >= end || is_waived(p))
+    if (p->v->now_ms >= end || planner_is_waived(p))
         enter(p, STEP_GATE);
     else
         planner_wake(p, end);
@@ -331,7 +332,7 @@ static void gate(struct planner *p)
     enum verdict verdict = planner_judge(p);
     note_exposure(p);
     present(p)->verdict = verdict;
-    bool is_long_enough = p->v->now_ms >= bake_end(p) || is_waived(p);
+    bool is_long_enough = p->v->now_ms >= bake_end(p) || planner_is_waived(p);
     bool is_patient = p->v->now_ms < p->s->bake_until_ms && verdict != VERDICT_NO_DATA;
     if (verdict == VERDICT_FAIL)
         planner_fail_gate(p);
@@ -386,7 +387,7 @@ void planner_run_step(struct planner *p)
         [STEP_BAKE] = bake,          [STEP_GATE] = gate,   [STEP_DONE] = end_step};
     enum step_phase at = present(p)->phase;
     if (at != STEP_PENDING && at != STEP_DONE)
-        planner_leave_out(p, n_wanted(p), is_waived(p));
+        planner_leave_out(p, n_wanted(p), planner_is_waived(p));
     for (int i = 0; i < 2 * STEP_PHASE_COUNT && p->s->phase == ROLLOUT_RUNNING; i++) {
         enum step_phase before = present(p)->phase;
         int step = p->s->step;

@@ -225,8 +225,9 @@ static void explain_running(struct planner *p)
         explain_apply(p);
         break;
     case STEP_SETTLE:
-        say(s->waiting, arena_printf(p->a, "step %d/%d: %d nodes have to stay ready a while",
-                                     s->step, s->n_steps, count_done(p)));
+        say(s->waiting,
+            arena_printf(p->a, "step %d/%d: %d node%s to stay ready a while", s->step, s->n_steps,
+                         count_done(p), count_done(p) == 1 ? " has" : "s have"));
         explain_missing_node(p);
         break;
     case STEP_BAKE:
@@ -278,7 +279,9 @@ static const char *const unblocks[PAUSE_REASON_COUNT + 1] = {
 /* The unblock text of a reason: its %s is the only conversion in the table. */
 static const char *unblock_of(struct planner *p, enum pause_reason reason)
 {
-    const char *text = unblocks[reason];
+    bool is_lonely = reason == PAUSE_UNREACHABLE && rollout_promotes_nothing(p->s);
+    const char *text =
+        is_lonely ? "bring the nodes back and mreg rollout resume %s, or abort" : unblocks[reason];
     const char *gap = strstr(text, "%s");
     return arena_printf(p->a, "%.*s%s%s", (int)(gap - text), text, p->v->rollout->id, gap + 2);
 }
@@ -355,8 +358,9 @@ static void explain_rest(struct planner *p)
                                      id));
     else
         say(s->unblock,
-            arena_printf(p->a, "it goes on by itself%s; mreg rollout abort %s rolls back",
-                         at_time(p, "and the step fails at", s->step_deadline_ms), id));
+            arena_printf(p->a, "it goes on by itself%s%s; mreg rollout abort %s rolls back",
+                         s->step_deadline_ms != 0 ? "," : "",
+                         at_time(p, "else the step fails at", s->step_deadline_ms), id));
 }
 
 void planner_explain(struct planner *p)

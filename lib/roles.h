@@ -26,7 +26,7 @@ struct role {
     unsigned permissions; /* bit 1 << PERM_x */
     const char *text;     /* what it is for, and may do, in words */
 };
-/* From the least to the most: X(name, permissions, text). */
+/* X(name, permissions, text). None but admin holds all of the others. */
 #define ROLES_BIT(name) (1u << PERM_##name)
 #define ROLES(X)                                                                                   \
     X("node", ROLES_BIT(NODE),                                                                     \

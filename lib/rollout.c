@@ -78,9 +78,9 @@ static const unsigned node_moves[NODE_STATE_COUNT] = {
     [NODE_UNREACHABLE] = ~0U,
     /* A control that was given up is repaired, and may get the new version instead. */
     [NODE_ROLLING_BACK] = BIT(NODE_OLD) | BIT(NODE_FAILED) | BIT(NODE_WAITING) |
-                          BIT(NODE_UNREACHABLE) | BIT(NODE_PLACING),
-    [NODE_RELOADING] =
-        BIT(NODE_OLD) | BIT(NODE_ROLLING_BACK) | BIT(NODE_PLACING) | BIT(NODE_UNREACHABLE),
+                          BIT(NODE_UNREACHABLE) | BIT(NODE_PLACING) | BIT(NODE_LEFT_OUT),
+    [NODE_RELOADING] = BIT(NODE_OLD) | BIT(NODE_ROLLING_BACK) | BIT(NODE_PLACING) |
+                       BIT(NODE_UNREACHABLE) | BIT(NODE_LEFT_OUT),
 };
 
 const char *rollout_phase_name(enum rollout_phase p)
@@ -161,6 +161,30 @@ bool command_verb_by_name(const char *name, enum command_verb *out)
     return false;
 }
 
+/* Where a rollout is, as far as commands care. */
+enum { BEFORE = 1, FORWARD = 2, ENDING = 4, BACK = 8 };
+static const unsigned places[ROLLOUT_PHASE_COUNT] = {
+    [ROLLOUT_SUBMITTED] = BEFORE,   [ROLLOUT_QUEUED] = BEFORE,     [ROLLOUT_RUNNING] = FORWARD,
+    [ROLLOUT_PAUSED] = FORWARD,     [ROLLOUT_FINALIZING] = ENDING, [ROLLOUT_ROLLING_BACK] = BACK,
+    [ROLLOUT_ROLLBACK_STUCK] = BACK};
+static const unsigned command_places[COMMAND_VERB_COUNT] = {
+    [COMMAND_PAUSE] = BEFORE | FORWARD,
+    [COMMAND_RESUME] = BEFORE | FORWARD,
+    [COMMAND_PROMOTE] = FORWARD,
+    [COMMAND_PROMOTE_FULL] = FORWARD,
+    [COMMAND_ABORT] = BEFORE | FORWARD | ENDING,
+    [COMMAND_APPROVE] = BEFORE | FORWARD,
+    [COMMAND_REJECT] = BEFORE | FORWARD,
+    [COMMAND_HALT] = BEFORE | FORWARD | ENDING | BACK,
+    [COMMAND_EXTEND] = FORWARD,
+    [COMMAND_SUPERSEDE] = BEFORE | FORWARD,
+};
+
+bool command_counts(enum command_verb verb, enum rollout_phase phase)
+{
+    return (command_places[verb] & places[phase]) != 0;
+}
+
 bool rollout_phase_is_terminal(enum rollout_phase p)
 {
     return phase_moves[p] == 0;
@@ -197,14 +221,33 @@ static bool is_held_from_outside(const struct rollout_status *s)
     return s->n_pauses > 0;
 }
 
-/* Ending the last step while nobody serves the new version would only fail the rollout. */
-static bool ends_nothing(const struct rollout_status *s, enum command_verb verb)
+bool rollout_promotes_nothing(const struct rollout_status *s)
 {
-    bool is_end = verb == COMMAND_PROMOTE || verb == COMMAND_PROMOTE_FULL;
     bool is_last = s->step > 0 && s->step == s->n_steps && s->n_nodes > 0;
     for (int i = 0; is_last && i < s->n_nodes; i++)
         is_last = !s->nodes[i].is_done;
-    return is_end && is_last && s->phase != ROLLOUT_FINALIZING;
+    return is_last;
+}
+
+/* What would change nothing is refused: to accept it would tell an untruth. */
+static int check_use(const struct rollout_status *s, enum command_verb verb, struct err *e)
+{
+    bool is_back = s->phase == ROLLOUT_ROLLING_BACK || s->phase == ROLLOUT_ROLLBACK_STUCK;
+    bool is_promotion = verb == COMMAND_PROMOTE || verb == COMMAND_PROMOTE_FULL;
+    if (!is_back && !command_counts(verb, s->phase))
+        return err_set(e, ERR_CONFLICT, "a %s does nothing while the rollout is %s",
+                       command_verb_name(verb), rollout_phase_name(s->phase));
+    if (is_promotion && rollout_promotes_nothing(s))
+        return err_set(e, ERR_CONFLICT,
+                       "no node serves the new version yet, and step %d is the last one: to end it "
+                       "now would take the rollout back",
+                       s->step);
+    if (verb == COMMAND_RESUME && s->phase == ROLLOUT_RUNNING && s->n_pauses == 0)
+        return err_set(e, ERR_CONFLICT, "the rollout is not paused");
+    if (verb == COMMAND_RESUME && is_held_from_outside(s))
+        return err_set(e, ERR_CONFLICT, "a resume does not end this: %s; %s", s->waiting,
+                       s->unblock);
+    return ERR_OK;
 }
 
 int rollout_command_check(const struct rollout_status *s, enum command_verb verb,
@@ -222,13 +265,5 @@ int rollout_command_check(const struct rollout_status *s, enum command_verb verb
     if (s->is_halting)
         return err_set(e, ERR_CONFLICT, "the rollout is being %s: %s",
                        s->is_replaced ? "replaced" : "halted", s->cause);
-    if (ends_nothing(s, verb))
-        return err_set(e, ERR_CONFLICT,
-                       "no node serves the new version yet, and step %d is the last one: to end it "
-                       "now would take the rollout back",
-                       s->step);
-    if (verb == COMMAND_RESUME && is_held_from_outside(s))
-        return err_set(e, ERR_CONFLICT, "a resume does not end this: %s; %s", s->waiting,
-                       s->unblock);
-    return ERR_OK;
+    return check_use(s, verb, e);
 }

@@ -106,6 +106,8 @@ const char *command_verb_name(enum command_verb v);
 /* NULL-terminated list, for errors and did-you-mean. */
 const char *const *command_verb_names(void);
 bool command_verb_by_name(const char *name, enum command_verb *out);
+/* False where a command comes too early or too late: it does nothing there. */
+bool command_counts(enum command_verb verb, enum rollout_phase phase);
 struct rollout_command {
     int64_t seq;
     enum command_verb verb;
@@ -113,6 +115,7 @@ struct rollout_command {
     int64_t expected_generation; /* of the target; 0: none named */
     int64_t arg; /* COMMAND_EXTEND: ms; COMMAND_RESUME: PAUSE_BIT of the reasons, 0: all it may */
     const char *actor, *reason;
+    const char *name; /* of the actor, for people; NULL: it has none */
     int64_t ts_ms;
 };
 
@@ -273,8 +276,10 @@ void rollout_status_write(const struct rollout_status *s, struct buf *out);
 /* Deep copy; arrays and strings in a. */
 void rollout_status_copy(const struct rollout_status *s, struct arena *a,
                          struct rollout_status *out);
+/* True while to end the present step would end the rollout with nobody serving the new version. */
+bool rollout_promotes_nothing(const struct rollout_status *s);
 /* The check that the API makes before it records a command (expected_step 0: none named).
- * ERR_CONFLICT: the rollout ended, or stands at another step. */
+ * ERR_CONFLICT: the rollout ended, stands at another step, or the command would do nothing. */
 MUST_USE int rollout_command_check(const struct rollout_status *s, enum command_verb verb,
                                    int64_t expected_step, struct err *e);
 

@@ -121,20 +121,22 @@ static bool read_time(const char **p, int64_t *ms)
     int hour = 0;
     int minute = 0;
     int second = 0;
-    if (!read_digits(p, 2, &hour) || !read_char(p, ':') || !read_digits(p, 2, &minute) ||
-        !read_char(p, ':') || !read_digits(p, 2, &second))
+    if (!read_digits(p, 2, &hour) || !read_char(p, ':') || !read_digits(p, 2, &minute))
+        return false;
+    bool has_seconds = read_char(p, ':');
+    if (has_seconds && !read_digits(p, 2, &second))
         return false;
     bool leap = second == 60 && minute == 59; /* counts as the first moment of the next minute */
     if (hour > 23 || minute > 59 || (second > 59 && !leap))
         return false;
     *ms = hour * HOUR_MS + minute * MINUTE_MS + second * SECOND_MS;
-    return !read_char(p, '.') || read_fraction(p, ms);
+    return !has_seconds || !read_char(p, '.') || read_fraction(p, ms);
 }
 
 static bool read_offset(const char **p, int64_t *ms)
 {
     *ms = 0;
-    if (read_char(p, 'Z') || read_char(p, 'z'))
+    if (!**p || read_char(p, 'Z') || read_char(p, 'z'))
         return true;
     int sign = **p == '-' ? -1 : 1;
     int hour = 0;
@@ -170,10 +172,20 @@ int when_parse(const char *text, int64_t *ms, struct err *e)
     int64_t found = 0;
     if (!text || !read_when(text, &found))
         return err_set(e, ERR_INVALID,
-                       "\"%.64s\" is not a time: write 2026-05-03T10:00:00Z or 2026-05-03",
+                       "\"%.64s\" is not a time: write 2026-05-03T10:00 (UTC), "
+                       "2026-05-03T10:00:00+02:00, or 2026-05-03 for the end of that day",
                        text ? text : "");
     *ms = found;
     return ERR_OK;
+}
+
+int when_parse_past(const char *text, int64_t now_ms, int64_t *ms, struct err *e)
+{
+    int rc = when_parse(text, ms, e);
+    bool is_day = rc == ERR_OK && strlen(text) == strlen("2026-05-03");
+    if (is_day && *ms > now_ms && *ms - DAY_MS < now_ms)
+        *ms = now_ms;
+    return rc;
 }
 
 static const struct unit {

@@ -12,6 +12,7 @@ import concurrent.futures
 import os
 import pathlib
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -39,12 +40,13 @@ def count(label, passed, failed, skipped, output, seconds):
 
 def run(command, environment, limit):
     start = time.monotonic()
-    try:
-        done = subprocess.run(command, cwd=ROOT, env=environment, text=True, errors="replace",
-                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=limit)
-        code, output = done.returncode, done.stdout
-    except subprocess.TimeoutExpired as late:
-        code, output = 124, (late.stdout or b"").decode(errors="replace") + f"\nno end after {limit} s"
+    with subprocess.Popen(command, cwd=ROOT, env=environment, text=True, errors="replace", start_new_session=True,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as child:
+        try:
+            output, code = child.communicate(timeout=limit)[0], child.returncode
+        except subprocess.TimeoutExpired:
+            os.killpg(child.pid, signal.SIGKILL)  # with the processes that it began
+            output, code = child.communicate()[0] + f"\nno end after {limit} s", 124
     return code, output, time.monotonic() - start
 
 

@@ -127,7 +127,7 @@ static int read_metric(struct request *rq, struct posted_metric *m, struct err *
     if (rc == ERR_OK)
         rc = json_opt_str(rq->json, "", "time", 64, &time, e);
     if (rc == ERR_OK && time != NULL)
-        rc = json_blame(when_parse(time, &m->ts_ms, e), "", "time", e);
+        rc = json_blame(when_parse_past(time, rq->now_ms, &m->ts_ms, e), "", "time", e);
     return rc == ERR_OK ? request_may_model(rq, m->model, e) : rc;
 }
 

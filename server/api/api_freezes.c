@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "api.h"
+#include "api_actor.h"
 #include "api_fleet.h"
 #include "fleet_freeze.h"
 #include "when.h"
@@ -18,10 +19,11 @@ static const char *state_of(const struct freeze_rule *rule, int64_t now_ms)
     return freeze_next_ms(rule, now_ms) == INT64_MAX ? "ended" : "planned";
 }
 
-static int write_freeze(struct jsonw *w, const struct freeze_row *v, int64_t now_ms, struct err *e)
+static int write_freeze(struct request *rq, struct db *db, struct jsonw *w,
+                        const struct freeze_row *v, struct err *e)
 {
     struct freeze_rule rule;
-    int64_t until = 0, next;
+    int64_t now_ms = rq->now_ms, until = 0, next;
     int rc = freeze_rule_of(v, &rule, e);
 
     if (rc != ERR_OK)
@@ -40,7 +42,7 @@ static int write_freeze(struct jsonw *w, const struct freeze_row *v, int64_t now
     if (v->weekly != NULL)
         jsonw_str(w, "weekly", v->weekly);
     jsonw_str(w, "reason", v->reason);
-    jsonw_str(w, "actor", v->actor);
+    actor_write(w, "actor", v->actor, db, rq->arena);
     jsonw_time(w, "created", v->created_ms);
     jsonw_str(w, "state", state_of(&rule, now_ms));
     jsonw_time(w, "holds_until", until);
@@ -102,7 +104,7 @@ static int list_freezes(struct request *rq, struct reply *rp, struct err *e)
     jsonw_array(&w, "items");
     for (size_t i = 0; rc == ERR_OK && i < n; i++)
         if (is_about(&rows[i], env, l.scope.globs))
-            rc = write_freeze(&w, &rows[i], rq->now_ms, e);
+            rc = write_freeze(rq, l.scope.db, &w, &rows[i], e);
     jsonw_end(&w);
     jsonw_end(&w);
     return rc == ERR_OK ? reply_etag(rq, rp, e) : rc;
@@ -165,7 +167,7 @@ static int add_freeze(struct request *rq, struct reply *rp, struct err *e)
     fleet_wake(rq);
     rp->status = 201;
     reply_json(rp, &w);
-    return write_freeze(&w, &row, rq->now_ms, e);
+    return write_freeze(rq, l.scope.db, &w, &row, e);
 }
 
 /* Freezes of models that the caller may not see do not exist for him. */

@@ -3,6 +3,7 @@
  * no rules, no SQL. Runs on the worker of the request.
  */
 #include "api.h"
+#include "api_actor.h"
 #include "api_registry.h"
 
 static int list_models(struct request *rq, struct reply *rp, struct err *e)
@@ -131,7 +132,7 @@ int api_alias_list(struct request *rq, struct reply *rp, struct err *e)
         jsonw_str(&w, "alias", rows[i].alias);
         jsonw_int(&w, "version", rows[i].number);
         jsonw_time(&w, "since", rows[i].set_ms);
-        jsonw_str(&w, "by", rows[i].set_by);
+        actor_write(&w, "by", rows[i].set_by, l.scope.db, rq->arena);
         jsonw_end(&w);
     }
     jsonw_end(&w);

@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "api_actor.h"
 #include "api_history.h"
 #include "api_nodes.h"
 #include "place.h"
@@ -56,7 +57,8 @@ static void write_unmanaged(struct request *rq, struct jsonw *w, const struct no
 
 /* One that ended long ago is kept because most nodes of the environment are silent at the same
  * time. */
-static void write_lease(struct jsonw *w, const struct node_row *v, int64_t now_ms)
+static void write_lease(struct request *rq, const struct look *l, struct jsonw *w,
+                        const struct node_row *v)
 {
     char text[WHEN_TEXT_BYTES];
 
@@ -64,10 +66,10 @@ static void write_lease(struct jsonw *w, const struct node_row *v, int64_t now_m
         return;
     jsonw_object(w, "lease");
     jsonw_str(w, "lasts", when_format_duration(v->lease_ms, text));
-    jsonw_str(w, "by", v->registered_by);
+    actor_write(w, "by", v->registered_by, l->scope.db, rq->arena);
     jsonw_time(w, "renewed", v->renewed_ms);
     jsonw_time(w, "ends", v->renewed_ms + v->lease_ms);
-    if (now_ms > v->renewed_ms + v->lease_ms + LEASE_END_MS)
+    if (rq->now_ms > v->renewed_ms + v->lease_ms + LEASE_END_MS)
         jsonw_bool(w, "held", true);
     jsonw_end(w);
 }
@@ -79,7 +81,8 @@ static void write_process(struct jsonw *w, const struct node_row *v)
     jsonw_time(w, "restarted", v->restarted_ms);
 }
 
-static void write_record(struct jsonw *w, const struct node_row *v, int64_t now_ms)
+static void write_record(struct request *rq, const struct look *l, struct jsonw *w,
+                         const struct node_row *v)
 {
     jsonw_str(w, "name", v->name);
     jsonw_str(w, "environment", v->env);
@@ -93,7 +96,7 @@ static void write_record(struct jsonw *w, const struct node_row *v, int64_t now_
         jsonw_str(w, "root", v->root);
     jsonw_raw(w, "labels", v->labels, strlen(v->labels));
     jsonw_time(w, "created", v->created_ms);
-    write_lease(w, v, now_ms);
+    write_lease(rq, l, w, v);
     jsonw_bool(w, "reachable", v->is_reachable);
     jsonw_time(w, "since", v->since_ms);
     jsonw_time(w, "seen", v->seen_ms);
@@ -127,7 +130,7 @@ int write_node(struct request *rq, struct look *l, struct jsonw *w, const struct
     if (rc != ERR_OK)
         return rc;
     jsonw_object(w, NULL);
-    write_record(w, v, rq->now_ms);
+    write_record(rq, l, w, v);
     if ((rc = write_node_cordon(rq, l, w, v, &work, e)) != ERR_OK ||
         (rc = write_serving(rq, l, w, v, e)) != ERR_OK ||
         (rc = write_node_drifts(rq, l, w, v, e)) != ERR_OK)

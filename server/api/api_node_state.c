@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "api_actor.h"
 #include "api_nodes.h"
 #include "db_nodes.h"
 #include "db_router.h"
@@ -123,7 +124,7 @@ int write_node_cordon(struct request *rq, struct look *l, struct jsonw *w, const
         return rc;
     jsonw_object(w, "cordon");
     jsonw_str(w, "kind", v->cordon);
-    jsonw_str(w, "by", v->cordon_by);
+    actor_write(w, "by", v->cordon_by, l->scope.db, rq->arena);
     if (v->cordon_reason != NULL)
         jsonw_str(w, "reason", v->cordon_reason);
     jsonw_time(w, "since", v->cordon_ms);

@@ -171,6 +171,8 @@ static void write_forecast(struct jsonw *w, const struct foreseen *seen)
     jsonw_bool(w, "complete", f->is_complete);
     jsonw_str(w, "outcome", f->outcome);
     jsonw_int(w, "takes_ms", f->total_ms);
+    jsonw_int(w, "stops_step", f->stops_step);
+    jsonw_int(w, "stops_ms", f->stops_ms);
     jsonw_int(w, "low_point", f->low_point);
     jsonw_int(w, "low_at_ms", f->low_at_ms);
     jsonw_real(w, "requests_per_second", (double)milli_rps / 1e3);

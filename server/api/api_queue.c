@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "api.h"
+#include "api_actor.h"
 #include "api_rollouts.h"
 #include "db_limits.h"
 #include "fleet_fault.h"
@@ -46,7 +47,7 @@ static int write_one(struct request *rq, struct look *l, struct jsonw *w, const 
     jsonw_str(w, "kind", r.record.kind);
     jsonw_str(w, "phase", rollout_phase_name(r.status->phase));
     jsonw_bool(w, "hotfix", r.more.is_hotfix);
-    jsonw_str(w, "actor", r.record.actor);
+    actor_write(w, "actor", r.record.actor, l->scope.db, rq->arena);
     if (r.record.reason != NULL)
         jsonw_str(w, "reason", r.record.reason);
     jsonw_time(w, "created", r.record.created_ms);

@@ -99,6 +99,8 @@ int rollout_look_load(struct request *rq, struct look *l, const char *id, struct
         rc = db_rollout_more(l->scope.db, id, rq->arena, &out->more, e);
     if (rc == ERR_OK)
         rc = db_rollout_status(l->scope.db, id, rq->now_ms, rq->arena, out->status, e);
+    if (rc == ERR_OK && out->more.position > 0)
+        out->record.from = out->more.live; /* it starts from what is live then: now, that is this */
     return rc == ERR_OK ? queue_explain(l->scope.db, &out->more, rq->arena, out->status, e) : rc;
 }
 
@@ -122,8 +124,9 @@ int reply_rollout(struct request *rq, struct reply *rp, const char *id, const ch
     if (flag != NULL)
         jsonw_bool(&w, flag, true);
     jsonw_end(&w);
-    rp->etag = arena_printf(rq->arena, "\"%s.%" PRId64 ".%" PRId64 ".%" PRId64 "\"", r.record.id,
-                            r.status->revision, r.more.position, traffic_ms);
+    rp->etag =
+        arena_printf(rq->arena, "\"%s.%" PRId64 ".%" PRId64 ".%" PRId64 ".%" PRId64 "\"",
+                     r.record.id, r.status->revision, r.more.position, r.record.from, traffic_ms);
     return buf_ok(&rp->body) ? ERR_OK : err_set(e, ERR_TOO_LARGE, "the rollout is too large");
 }
 

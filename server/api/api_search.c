@@ -128,7 +128,8 @@ static int by_name(struct request *rq, struct db *db, struct search_query *q, st
 int api_search(struct request *rq, struct reply *rp, struct err *e)
 {
     struct reader r CLEANUP(reader_end) = {0};
-    struct search_query q = {.may_see = may_see, .self = rq};
+    struct search_query q = {
+        .may_see = may_see, .self = rq, .sees_roles = rq->caller.may[PERM_AUDIT]};
     struct search_hits hits = {.arena = rq->arena};
     const char *text = NULL;
     const char *cursor = NULL;

@@ -139,12 +139,12 @@ int target_write_live(struct request *rq, struct db *db, struct jsonw *w,
 {
     struct rollout_record r;
     const char *id = NULL;
-    int64_t back = t->last_good;
+    int64_t back = 0;
     int rc = db_target_brought(db, t->target_id, t->live, rq->arena, &id, e);
 
-    if (rc == ERR_OK && back == t->live)
-        rc = db_target_before(db, t->target_id, t->live, &back, e);
-    if (rc == ERR_OK && back != 0 && back != t->live)
+    if (rc == ERR_OK)
+        rc = fleet_target_back(db, t, rq->arena, &back, e);
+    if (rc == ERR_OK && back != 0)
         jsonw_int(w, "back_to", back);
     if (rc != ERR_OK || id == NULL)
         return rc;

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api_actor.h"
 #include "when.h"
 
 struct past_node {
@@ -118,7 +119,7 @@ static int add_serving(struct request *rq, const struct look *l, const char *env
     return ERR_OK;
 }
 
-static void show_lease(json_t *node)
+static void show_lease(const struct look *l, json_t *node)
 {
     char text[WHEN_TEXT_BYTES];
     json_int_t ms = json_integer_value(json_object_get(node, "lease_ms"));
@@ -130,6 +131,8 @@ static void show_lease(json_t *node)
             json_pack("{s:s, s:s*}", "lasts", when_format_duration(ms, text), "by", by));
     json_object_del(node, "lease_ms");
     json_object_del(node, "registered_by");
+    actor_add(json_object_get(node, "lease"), "by", l->scope.db, l->scope.arena);
+    actor_add(json_object_get(node, "cordon"), "by", l->scope.db, l->scope.arena);
 }
 
 static int show_node(struct request *rq, const struct look *l, const char *env, json_t *node,
@@ -137,7 +140,7 @@ static int show_node(struct request *rq, const struct look *l, const char *env, 
 {
     json_object_del(node, "kind");
     json_object_del(node, "schema");
-    show_lease(node);
+    show_lease(l, node);
     return add_serving(rq, l, env, node, e);
 }
 

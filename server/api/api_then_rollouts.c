@@ -8,7 +8,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "db_account.h"
+#include "api_actor.h"
 #include "when.h"
 
 #define MAX_LOOKED_AT 2000 /* rollouts for one page, which may be short then */
@@ -33,8 +33,6 @@ static int show_rollout(const struct look *l, const char *id, json_t *doc, struc
 {
     json_t *pauses = json_object_get(doc, "pauses");
     json_t *kind = json_incref(json_object_get(doc, "direction"));
-    const char *actor = json_string_value(json_object_get(doc, "actor"));
-    const char *name = NULL;
     char text[WHEN_TEXT_BYTES];
     int64_t updated_ms = 0;
     int rc = db_object_ms(l->scope.db, id, l->scope.seq, &updated_ms, e);
@@ -45,10 +43,7 @@ static int show_rollout(const struct look *l, const char *id, json_t *doc, struc
     for (size_t i = 0; i < json_array_size(pauses); i++)
         json_array_set_new(pauses, i, json_pack("{s:O}", "reason", json_array_get(pauses, i)));
     keep_visible(l, json_object_get(doc, "in_flight"));
-    if (rc == ERR_OK && actor != NULL)
-        rc = db_actor_name(l->scope.db, actor, l->scope.arena, &name, e);
-    if (name != NULL)
-        json_object_set_new(doc, "actor_name", json_string(name));
+    actor_add(doc, "actor", l->scope.db, l->scope.arena);
     if (updated_ms != 0)
         json_object_set_new(doc, "updated", json_string(when_format(updated_ms, text)));
     return rc;

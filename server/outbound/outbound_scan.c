@@ -160,7 +160,9 @@ int outbound_scan(struct outbound *o, struct round *r, bool *more, struct err *e
     int rc = look(o, r, &all, more, e);
     if (!rc && all.n)
         rc = store_write(o->o.store, TX_WORK, store_fn_batches, &all, e);
-    if (rc)
-        o->n_notes = 0; /* what was looked at is not stored: look again */
+    /* What was looked at and is not stored is looked at again: a hook that somebody changed
+     * meanwhile stayed where it was. */
+    if (rc || all.n)
+        o->n_notes = 0;
     return rc;
 }

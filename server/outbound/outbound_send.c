@@ -247,7 +247,7 @@ int outbound_send(struct outbound *o, struct round *r, int64_t *next_ms, struct 
     int rc = ERR_OK;
     *next_ms = INT64_MAX;
     count(o, r);
-    if (r->now_ms < o->quiet_until_ms && o->quiet_until_ms - r->now_ms < 60000) {
+    if (r->now_ms < o->quiet_until_ms) {
         *next_ms = o->quiet_until_ms;
         return ERR_OK;
     }

@@ -88,7 +88,7 @@ static int notice_changes(struct controller *c, struct err *e)
     if (gone != ERR_OK)
         return gone;
     bool is_due = atomic_exchange(&c->is_woken, false) || c->world == NULL ||
-                  c->now_ms >= c->noticed_ms + NOTICE_EVERY_MS || c->now_ms < c->noticed_ms;
+                  c->now_ms >= c->noticed_ms + NOTICE_EVERY_MS;
     int rc = is_due ? read_changes(c, e) : ERR_OK;
     if (rc != ERR_OK)
         atomic_store(&c->is_woken, true);

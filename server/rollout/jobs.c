@@ -59,7 +59,7 @@ struct worker {
     int index;
 };
 
-static int64_t wall_ms(void *self)
+static int64_t even_ms(void *self)
 {
     (void)self;
     return clock_now_ms();
@@ -273,7 +273,7 @@ static size_t jobs_poll(void *self, int64_t until_ms, struct completion *out, si
     size_t n = take_finished(j, out, max);
 
     /* Calls move on also when others have finished. */
-    wire_wait(j->wire, n > 0 ? 0 : until_ms - wall_ms(NULL));
+    wire_wait(j->wire, n > 0 ? 0 : until_ms - even_ms(NULL));
     return n > 0 ? n : take_finished(j, out, max);
 }
 
@@ -308,12 +308,12 @@ int jobs_new(const struct jobs_options *options, struct jobs **out, struct err *
     int rc;
 
     j->io = (struct io){
-        .self = j, .now_ms = wall_ms, .submit = jobs_submit, .poll = jobs_poll, .wake = jobs_wake};
+        .self = j, .now_ms = even_ms, .submit = jobs_submit, .poll = jobs_poll, .wake = jobs_wake};
     j->place = (struct place){.store = options->store,
                               .blobs = options->blobs,
                               .registry_id = options->registry_id,
                               .stops = &j->stops,
-                              .now_ms = wall_ms};
+                              .now_ms = even_ms};
     pthread_mutex_init(&j->lock, NULL);
     pthread_cond_init(&j->changed, NULL);
     rc = wire_new(&j->wire, e);

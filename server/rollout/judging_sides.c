@@ -72,13 +72,20 @@ static void begin_feeds(struct judging *j, struct judged_node *n, int64_t now_ms
 
 /* --- sides --- */
 
+/* Until the control is warm nobody is compared: then both sides begin at the same moment. */
+static bool awaits_control(const struct target *t)
+{
+    const struct rollout_status *s = &t->lane.status;
+    return t->strategy->reloads_control && t->record.from != 0 && t->record.from != t->record.to &&
+           s->control == CONTROL_NONE && s->step == 1 && s->steps[0].phase <= STEP_APPLY;
+}
+
 /* The side that the plan puts a node on. One with the new version stays there while it is put right
  * again; a node that is chosen leaves the old one's. */
 static enum arm planned_arm(const struct target *t, const struct rollout_node *n, enum arm before)
 {
     const struct rollout_status *s = &t->lane.status;
-    /* Until the control is warm nobody is compared: then both sides begin at the same moment. */
-    if (s->control == CONTROL_RELOADING)
+    if (s->control == CONTROL_RELOADING || awaits_control(t))
         return ARM_NONE;
     if (n->has_failed || n->is_returning || n->is_left_out)
         return ARM_NONE;

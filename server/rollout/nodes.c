@@ -43,8 +43,7 @@ int nodes_expire(struct controller *c, struct err *e)
 {
     struct lease_count count = {0};
     bool is_watched = c->leases_due_ms != INT64_MAX;
-    bool has_gap = c->leases_ms == 0 || c->now_ms < c->leases_ms ||
-                   (is_watched && c->now_ms > c->leases_due_ms + GAP_MS);
+    bool has_gap = c->leases_ms == 0 || (is_watched && c->now_ms > c->leases_due_ms + GAP_MS);
     if (!has_gap && c->now_ms < c->leases_ms + LEASES_EVERY_MS) {
         /* Perhaps the first lease began just now. */
         c->leases_due_ms = c->leases_ms + LEASES_EVERY_MS;

@@ -244,7 +244,9 @@ static int take_out(const struct site *s, struct err *e)
     if ((rc = dir_list(s->shown, SITE_MAX_ENTRIES, s->arena, &names, &n, e)) != ERR_OK)
         return rc;
     for (size_t i = 0; i < n; i++) {
-        if (is_kept(s->job, names[i]) || site_holder(s, s->shown, names[i], NULL) != HOLDER_US)
+        bool is_left = s->job->n_keep == 0 && site_is_adopted(s, names[i]);
+        if (is_left || is_kept(s->job, names[i]) ||
+            site_holder(s, s->shown, names[i], NULL) != HOLDER_US)
             continue;
         if ((rc = dir_remove(s->hidden, names[i], PLACE_MARKER, e)) != ERR_OK ||
             (rc = dir_rename(s->shown, names[i], s->hidden, names[i], e)) != ERR_OK)

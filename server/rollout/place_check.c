@@ -201,19 +201,6 @@ int site_check(const struct site *s, const struct manifest *m, const struct dige
     return rc;
 }
 
-/* What was adopted lay there before, and is live only when every node was: nobody's remains. */
-static bool is_adopted(const struct site *s, const char *name)
-{
-    int fd CLEANUP(dir_close_fd) = -1;
-    json_t *j CLEANUP(json_decref_ptr) = NULL;
-    char *text;
-    size_t n;
-
-    return dir_open(s->shown, name, false, &fd, NULL) == ERR_OK &&
-           dir_read(fd, PLACE_MARKER, MARKER_MAX_BYTES, s->arena, &text, &n, NULL) == ERR_OK &&
-           json_parse(text, n, 4, &j, NULL) == ERR_OK && json_object_get(j, "settings") != NULL;
-}
-
 /* Whatever else is visible would be loaded by a server that restarts. */
 static int check_beside(const struct site *s, struct err *e)
 {
@@ -224,7 +211,7 @@ static int check_beside(const struct site *s, struct err *e)
     if ((rc = dir_list(s->shown, SITE_MAX_ENTRIES, s->arena, &names, &n, e)) != ERR_OK)
         return rc;
     for (size_t i = 0; i < n; i++) {
-        bool is_kept = names[i][0] == '.' || (s->job->number == 0 && is_adopted(s, names[i]));
+        bool is_kept = names[i][0] == '.' || (s->job->number == 0 && site_is_adopted(s, names[i]));
 
         for (size_t k = 0; k < s->job->n_keep; k++) {
             site_number(s->job->keep[k], number);

@@ -146,3 +146,15 @@ bool site_is_whole(int dir, const char *name, const struct manifest *m)
     }
     return true;
 }
+
+bool site_is_adopted(const struct site *s, const char *name)
+{
+    int fd CLEANUP(dir_close_fd) = -1;
+    json_t *j CLEANUP(json_decref_ptr) = NULL;
+    char *text;
+    size_t n;
+
+    return dir_open(s->shown, name, false, &fd, NULL) == ERR_OK &&
+           dir_read(fd, PLACE_MARKER, MARKER_MAX_BYTES, s->arena, &text, &n, NULL) == ERR_OK &&
+           json_parse(text, n, 4, &j, NULL) == ERR_OK && json_object_get(j, "settings") != NULL;
+}

@@ -29,6 +29,9 @@ void site_close(struct site *s);
 void site_number(int64_t number, char out[SITE_NUMBER_BYTES]);
 /* Whose folder `name` in dir is; *content (may be NULL) is the content digest it was placed as. */
 enum holder site_holder(const struct site *s, int dir, const char *name, struct digest *content);
+/* What was adopted lay there before, and is live only when every node was: nobody's remains, which
+ * a way to nothing leaves alone. */
+bool site_is_adopted(const struct site *s, const char *name);
 /* Writes the marker of the job's version. settings (may be NULL): digest of its settings file,
  * where that was not written by us. */
 MUST_USE int site_mark(const struct site *s, int dir, const struct digest *content,

@@ -119,9 +119,10 @@ static void check_metrics(const struct driver_probe *p, const struct driver_node
                   ? "use a Triton later than 2.51, started with --metrics-config "
                     "histogram_latencies=true"
                   : NULL,
-              p->times_server ? "durations are told for all models of the server together: "
-                                "slow-ratio then compares these"
-                              : "the page of metrics has no histogram of durations");
+              p->times_server
+                  ? "the page of metrics has durations of the whole server only, not of "
+                    "each model: the gate slow-ratio judges all its models together"
+                  : "the page of metrics has no histogram of durations");
 }
 
 json_t *probe_report(const struct driver_probe *p, const struct driver_node *node,

@@ -43,8 +43,8 @@ struct limits {
 struct target_limits {
     char overrides[64];
     char set_id[64];
-    int64_t generation; /* of the limits from which the rest comes */
-    struct set_member *members;
+    int64_t generation;         /* of the limits from which the rest comes */
+    struct set_member *members; /* in the limits' arena, as long as the generation */
     size_t n_members;
     int64_t soaked_ms; /* when it has been live elsewhere for long enough; INT64_MAX: it is not */
     int64_t next_ms;   /* something begins or ends then */
@@ -189,13 +189,13 @@ static int list_live(struct db *db, const struct target *t, const char *env, str
 
 /* The longest time that the version was live in the other environment, as the moment at which it
  * will have been long enough. A version that failed there by its own fault never will have. */
-static int find_soak(struct db *db, const struct target *t, struct arena *a, int64_t *soaked_ms,
-                     struct err *e)
+static int find_soak(struct db *db, const struct target *t, int64_t *soaked_ms, struct err *e)
 {
+    struct arena a CLEANUP(arena_clear) = {0};
     const char *env = policy_text(t->strategy, t->strategy->requires_at);
     struct live_row *rows = NULL;
     size_t n = 0;
-    int rc = list_live(db, t, env, a, &rows, &n, e);
+    int rc = list_live(db, t, env, &a, &rows, &n, e);
     *soaked_ms = INT64_MAX;
     for (size_t i = 0; rc == ERR_OK && i < n; i++) {
         int64_t ready = rows[i].since_ms + t->strategy->soak_ms;
@@ -234,9 +234,10 @@ static int load_others(struct asking *q, struct target *t, struct err *e)
         return ERR_OK;
     int rc = ask(q, &db, e);
     if (rc == ERR_OK && has_set)
-        rc = db_set_list(db, mine->set_id, &t->arena, &mine->members, &mine->n_members, e);
+        rc = db_set_list(db, mine->set_id, &q->c->limits->arena, &mine->members, &mine->n_members,
+                         e);
     if (rc == ERR_OK && has_soak)
-        rc = find_soak(db, t, &t->arena, &mine->soaked_ms, e);
+        rc = find_soak(db, t, &mine->soaked_ms, e);
     if (rc == ERR_OK)
         mine->generation = q->c->limits->generation;
     return rc;

@@ -71,6 +71,10 @@ MUST_USE int fleet_target_set(struct store *s, const struct fleet_change *c,
 /* ERR_NOT_FOUND: no such environment, or the model was never deployed there. */
 MUST_USE int fleet_target_find(struct db *db, const char *env, const char *model, struct arena *a,
                                struct target_row *out, struct err *e);
+/* The version to which a rollback without a version goes; 0: none. It is the good one before, or,
+ * where a halt left the fleet mixed, the live one. What is read goes to the arena. */
+MUST_USE int fleet_target_back(struct db *db, const struct target_row *t, struct arena *a,
+                               int64_t *number, struct err *e);
 /* The environment's policy overridden by the target's: whole, as JSON; caller owns it. */
 MUST_USE int fleet_target_policy(const struct target_row *t, const json_t *over, json_t **out,
                                  struct err *e);

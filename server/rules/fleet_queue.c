@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "db_account.h"
 #include "db_limits.h"
 #include "db_rollout.h"
 #include "fleet_inner.h"
@@ -194,6 +195,7 @@ int queue_explain(struct db *db, const struct rollout_more *more, struct arena *
                   struct rollout_status *status, struct err *e)
 {
     struct rollout_record active;
+    const char *name = NULL;
     int rc;
 
     if (more->position == 0)
@@ -207,12 +209,13 @@ int queue_explain(struct db *db, const struct rollout_more *more, struct arena *
                        "mreg queue start lets the next one go");
         return ERR_OK;
     }
-    if ((rc = db_rollout_get(db, more->active, a, &active, e)) != ERR_OK)
+    if ((rc = db_rollout_get(db, more->active, a, &active, e)) != ERR_OK ||
+        (rc = db_actor_name(db, active.actor, a, &name, e)) != ERR_OK)
         return rc;
     (void)snprintf(status->waiting, sizeof(status->waiting),
                    "number %" PRId64 " in the queue behind rollout %s of version %" PRId64
                    ", submitted by %.40s",
-                   more->position, active.id, active.to, active.actor);
+                   more->position, active.id, active.to, name != NULL ? name : active.actor);
     (void)snprintf(status->unblock, sizeof(status->unblock),
                    "the end of %s; mreg queue remove takes this one out", active.id);
     return ERR_OK;

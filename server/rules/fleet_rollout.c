@@ -29,6 +29,10 @@ static int abort_active(struct tx *tx, struct fleet_edit *ed, struct submission 
     int64_t number = 0;
     int rc = db_rollout_get(tx_db(tx), order.id, &ed->arena, &r, e);
 
+    if (rc == ERR_OK && sub->ask->plan_token != NULL)
+        return err_set(e, ERR_CONFLICT,
+                       "the plan does not hold any more: rollout %s is under way; plan again",
+                       order.id);
     if (rc == ERR_OK && sub->ask->version != NULL)
         rc = registry_resolve(tx_db(tx), sub->ask->model, sub->ask->version, NULL, &number, e);
     if (rc != ERR_OK)
@@ -44,14 +48,12 @@ static int abort_active(struct tx *tx, struct fleet_edit *ed, struct submission 
 }
 
 /* The version that a rollback without a version goes to. */
-static int last_good(struct db *db, const struct target_row *t, int64_t *number, struct err *e)
+static int last_good(struct db *db, const struct target_row *t, struct arena *a, int64_t *number,
+                     struct err *e)
 {
-    int rc = ERR_OK;
+    int rc = fleet_target_back(db, t, a, number, e);
 
-    *number = t->last_good;
-    if (*number == t->live)
-        rc = db_target_before(db, t->target_id, t->live, number, e);
-    if (rc == ERR_OK && (*number == 0 || *number == t->live))
+    if (rc == ERR_OK && *number == 0)
         return err_set(e, ERR_NOT_FOUND,
                        "nothing to go back to: \"%.150s\" had no other good version in \"%.150s\"; "
                        "name a version",
@@ -59,7 +61,7 @@ static int last_good(struct db *db, const struct target_row *t, int64_t *number,
     return rc;
 }
 
-static int resolve_versions(struct tx *tx, struct submission *sub, struct err *e)
+static int resolve_versions(struct tx *tx, struct submission *sub, struct arena *a, struct err *e)
 {
     const struct rollout_ask *ask = sub->ask;
     char number[24];
@@ -70,7 +72,7 @@ static int resolve_versions(struct tx *tx, struct submission *sub, struct err *e
         return err_set(e, ERR_NOT_FOUND, "no version of \"%.150s\" is live in \"%.150s\"",
                        ask->model, ask->environment);
     if (ref == NULL) {
-        if ((rc = last_good(tx_db(tx), &sub->target, &sub->out->to, e)) != ERR_OK)
+        if ((rc = last_good(tx_db(tx), &sub->target, a, &sub->out->to, e)) != ERR_OK)
             return rc;
         (void)snprintf(number, sizeof(number), "%" PRId64, sub->out->to);
         ref = number; /* it must still live */
@@ -208,6 +210,10 @@ static const char *submit_message(struct arena *a, const struct submission *sub)
                        : sub->ask->is_rollback ? "roll back"
                                                : "roll out";
 
+    if (sub->ask->is_rollback && sub->out->from != 0)
+        return arena_printf(a, "%s %s in %s from version %" PRId64 " to version %" PRId64 "%s",
+                            verb, sub->target.model, sub->target.env, sub->out->from, sub->out->to,
+                            sub->text);
     if (sub->out->from == 0)
         return arena_printf(a, "%s %s version %" PRId64 " to %s%s", verb, sub->target.model,
                             sub->out->to, sub->target.env, sub->text);
@@ -301,21 +307,41 @@ int submission_load(struct tx *tx, struct fleet_edit *ed, struct submission *sub
     return rc;
 }
 
+/* The live version is what there is already, unless a halt left the fleet as it was in the middle
+ * of something: then a rollback takes all nodes to it. */
+static int find_halted(struct tx *tx, struct fleet_edit *ed, const struct submission *sub,
+                       bool *is_already, struct err *e)
+{
+    struct watch_target t = {0};
+    bool found = false;
+    int rc = db_watch_target(tx_db(tx), sub->target.target_id, &ed->arena, &t, &found, e);
+
+    *is_already = !t.is_halted;
+    if (rc == ERR_OK && t.is_halted && !sub->ask->is_rollback)
+        return err_set(e, ERR_CONFLICT,
+                       "version %" PRId64 " is live, but a halt left nodes of \"%.150s\" as they "
+                       "were: roll back to it, or retry what was halted",
+                       sub->out->to, sub->target.env);
+    return rc;
+}
+
 /* Everything that can be refused. sub->out->result is set when there is nothing more to do. */
 int submission_decide(struct tx *tx, struct fleet_edit *ed, struct submission *sub,
                       bool *is_decided, struct err *e)
 {
     const char *same = NULL;
-    int rc = resolve_versions(tx, sub, e);
+    int rc = resolve_versions(tx, sub, &ed->arena, e);
 
     if (rc == ERR_OK)
         rc = check_way_back(tx, sub, e);
     if (rc != ERR_OK)
         return rc;
     sub->out->n_nodes = sub->env.n_nodes;
-    *is_decided = sub->out->to == sub->target.live && sub->target.rollout == NULL;
-    if (*is_decided)
-        return ERR_OK;
+    if (sub->out->to == sub->target.live && sub->target.rollout == NULL) {
+        rc = find_halted(tx, ed, sub, is_decided, e);
+        if (rc != ERR_OK || *is_decided)
+            return rc;
+    }
     if (sub->env.n_nodes == 0)
         return err_set(e, ERR_CONFLICT, "environment \"%.150s\" has no nodes; add one first",
                        sub->env.name);

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "db_rollout.h"
 #include "fleet_inner.h"
 #include "name.h"
 #include "policy.h"
@@ -48,7 +49,13 @@ int fleet_target_policy(const struct target_row *t, const json_t *over, json_t *
         (rc = policy_parse(all, over != NULL ? "/strategy" : "", p, e)) != ERR_OK)
         return rc;
     *out = policy_json(p);
-    return ERR_OK;
+    if (p->strategy == STRATEGY_CANARY || json_object_get(over, "steps") == NULL ||
+        json_object_get(over, "strategy") != NULL)
+        return ERR_OK;
+    /* Steps alone would be passed over in silence. */
+    return err_at(e, ERR_INVALID, "/strategy/steps",
+                  "the policy's strategy here is %s, which takes no steps: ask for canary, too",
+                  json_string_value(json_object_get(*out, "strategy")));
 }
 
 int fleet_target_find(struct db *db, const char *env, const char *model, struct arena *a,
@@ -197,4 +204,19 @@ int fleet_target_set(struct store *s, const struct fleet_change *c, const struct
             memcpy(e->pointer, "/serve_as", sizeof("/serve_as"));
     }
     return rc == ERR_OK ? fleet_edit_run(s, &ed, e) : rc;
+}
+
+int fleet_target_back(struct db *db, const struct target_row *t, struct arena *a, int64_t *number,
+                      struct err *e)
+{
+    struct watch_target seen = {0};
+    bool found = false;
+    int rc = db_watch_target(db, t->target_id, a, &seen, &found, e);
+
+    *number = seen.is_halted ? t->live : t->last_good;
+    if (rc == ERR_OK && *number == t->live && !seen.is_halted)
+        rc = db_target_before(db, t->target_id, t->live, number, e);
+    if (*number == t->live && !seen.is_halted)
+        *number = 0;
+    return rc;
 }

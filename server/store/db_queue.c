@@ -16,7 +16,7 @@ int db_rollout_more(struct db *db, const char *id, struct arena *a, struct rollo
                       " WHERE me.rollout_id = r.rollout_id), 0), r.phase,"
                       " COALESCE(r.overrides, ''), r.set_id, r.fault, r.in_flight,"
                       " (SELECT x.rollout_id FROM rollouts x WHERE x.target_id = r.target_id"
-                      " AND x.is_active = 1)"
+                      " AND x.is_active = 1), COALESCE(t.live_number, 0)"
                       " FROM rollouts r JOIN targets t ON t.target_id = r.target_id"
                       " WHERE r.rollout_id = ?1",
                       "t", id);
@@ -38,7 +38,8 @@ int db_rollout_more(struct db *db, const char *id, struct arena *a, struct rollo
                                  .set_id = arena_strdup(a, stmt_text(q, 8)),
                                  .fault = arena_strdup(a, stmt_text(q, 9)),
                                  .in_flight = arena_strdup(a, stmt_text(q, 10)),
-                                 .active = arena_strdup(a, stmt_text(q, 11))};
+                                 .active = arena_strdup(a, stmt_text(q, 11)),
+                                 .live = stmt_int(q, 12)};
     return ERR_OK;
 }
 

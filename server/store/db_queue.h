@@ -20,6 +20,7 @@ struct rollout_more {
     const char *fault;     /* NULL: none */
     const char *in_flight; /* JSON list of the others when it failed, or NULL */
     const char *active;    /* the active rollout of the target, or NULL */
+    int64_t live;          /* version of the target; 0: none */
 };
 /* In arena. ERR_NOT_FOUND. */
 MUST_USE int db_rollout_more(struct db *db, const char *id, struct arena *a,

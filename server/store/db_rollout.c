@@ -134,7 +134,9 @@ int db_rollout_commands(struct db *db, const char *id, int64_t seq, struct arena
     size_t len = 0;
     int rc = db_query(db, &q, e,
                       "SELECT command_seq, verb, COALESCE(expected_step, 0), actor, reason, ts,"
-                      " COALESCE(expected_generation, 0), arg"
+                      " COALESCE(expected_generation, 0), arg,"
+                      " COALESCE((SELECT name FROM tokens WHERE token_id = actor),"
+                      " (SELECT name FROM users WHERE user_id = actor AND is_removed = 0))"
                       " FROM rollout_commands WHERE rollout_id = ?1 AND command_seq > ?2"
                       " ORDER BY command_seq LIMIT 100",
                       "ti", id, seq);
@@ -146,7 +148,8 @@ int db_rollout_commands(struct db *db, const char *id, int64_t seq, struct arena
                                     .reason = arena_strdup(a, stmt_text(q, 4)),
                                     .ts_ms = stmt_int(q, 5),
                                     .expected_generation = stmt_int(q, 6),
-                                    .arg = stmt_int(q, 7)};
+                                    .arg = stmt_int(q, 7),
+                                    .name = arena_strdup(a, stmt_text(q, 8))};
         if (!command_verb_by_name(stmt_text(q, 1), &c.verb))
             return err_set(e, ERR_CORRUPT, "rollout %s has an unknown command", id);
         if (len == cap) {

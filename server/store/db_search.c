@@ -105,19 +105,22 @@ int db_search_actors(struct db *db, const struct search_query *q, struct search_
     struct stmt *s CLEANUP(stmt_done_ptr) = NULL;
     struct stmt *u CLEANUP(stmt_done_ptr) = NULL;
     const char *like = db_like(out->arena, "%", q->word);
+    int64_t sees_roles = q->sees_roles;
     int rc = db_query(db, &s, e,
-                      "/*scan*/ SELECT token_id, NULL, NULL, name || ', ' || role || "
-                      "CASE WHEN revoked_ts IS NULL THEN '' ELSE ', revoked' END, NULL FROM tokens "
+                      "/*scan*/ SELECT token_id, NULL, NULL, name || "
+                      "CASE WHEN ?3 = 0 THEN '' WHEN revoked_ts IS NULL THEN ', ' || role "
+                      "ELSE ', ' || role || ', revoked' END, NULL FROM tokens "
                       "WHERE LOWER(name) LIKE ?1 ESCAPE '\\' OR token_id = ?2 ORDER BY created_ts",
-                      "tt", like, q->word);
+                      "tti", like, q->word, sees_roles);
     if (!rc)
         rc = take(s, q, "token", out, e);
     if (!rc)
         rc = db_query(db, &u, e,
-                      "/*scan*/ SELECT user_id, NULL, NULL, name || ', ' || role, NULL FROM users "
+                      "/*scan*/ SELECT user_id, NULL, NULL, name || "
+                      "CASE WHEN ?3 = 0 THEN '' ELSE ', ' || role END, NULL FROM users "
                       "WHERE is_removed = 0 AND (LOWER(name) LIKE ?1 ESCAPE '\\' OR user_id = ?2) "
                       "ORDER BY name",
-                      "tt", like, q->word);
+                      "tti", like, q->word, sees_roles);
     return rc ? rc : take(u, q, "user", out, e);
 }
 
@@ -155,7 +158,8 @@ static int take_rollout(struct db *db, const char *id, const struct search_query
     int rc =
         db_query(db, &s, e,
                  "SELECT r.rollout_id, m.name, v.name, m.name || ' ' || "
-                 "COALESCE(r.from_number, 0) || ' to ' || r.to_number || ' in ' || v.name || "
+                 "COALESCE(CAST(NULLIF(r.from_number, 0) AS TEXT), 'nothing') || ' to ' || "
+                 "r.to_number || ' in ' || v.name || "
                  "', ' || r.phase, r.to_number FROM rollouts r "
                  "CROSS JOIN targets t ON t.target_id = r.target_id "
                  "CROSS JOIN environments v ON v.env_id = t.env_id "

@@ -28,6 +28,7 @@ struct search_query {
     const char *by;     /* actor of rollouts, the id or the name, exact */
     const char *digest; /* 8 to 64 hex digits: start of a content digest */
     int64_t limit;      /* of each kind */
+    bool sees_roles;    /* tokens and people come with their role and "revoked" */
     /* False: rows about this model are as if they were not there. NULL: all are seen. */
     bool (*may_see)(const void *self, const char *model);
     const void *self; /* borrowed */

@@ -32,7 +32,7 @@ HELD = {"strategy": "canary", "steps": [{"nodes": 1, "bake": "10m"}, {"percent":
 JUDGED = {**HELD, "steps": [{"nodes": 1, "bake": "10m", "max_bake": "20m"}, {"percent": 100, "bake": "0"}],
           "gates": [{"kind": "health"}, {"kind": "error-ratio", "ratio": "1.5", "floor": "0.005", "max": "0.02"}]}
 # Examples that ask before they do it; a pipe gets --yes, a terminal types y.
-ASKS = {"rollout promote", "version delete", "env delete", "node remove", "router remove", "webhook remove"}
+ASKS = {"rollout promote", "rollout abort", "rollout halt", "version delete", "env delete", "node remove", "router remove", "webhook remove"}
 TOKENS = re.compile(r"mrg_\w+")
 
 

@@ -66,6 +66,55 @@ class Advice(cliworld.World):
         self.wait_phase(held, "succeeded")
         self.settle()
 
+    def test_end_of_a_paused_step(self):
+        model, held = self.under_way()
+        self.deployer.post(f"/rollouts/{held}/commands", {"verb": "pause", "reason": "incident 12"})
+        self.wait_phase(held, "paused")
+        said = self.mreg("rollout", "promote", held).stderr
+        self.assertIn(f"{held}: ends step 1 of 2 once it is resumed (it stays paused until then: dora: incident 12), ", said)
+        self.assertIn(f"promote accepted; it stays paused until: mreg rollout resume {held}", said)
+        self.assertEqual((self.rollout(held)["phase"], self.rollout(held)["step"]), ("paused", 1))
+        self.mreg("rollout", "resume", held)
+        self.wait_phase(held, "succeeded")
+
+    def test_end_of_a_rollout(self):
+        model, held = self.under_way()
+        self.api.put(f"/environments/production/targets/{model}", {"policy": {"queue": "queue"}})
+        behind = self.promote(model, 1)["id"]
+        next_one = f"; when it has ended, {behind} (version 1) starts"
+        back = f"goes back to version 2 (live before it){next_one}"
+        for words, told in ((["rollout", "abort", held], f"{held} ({model} to version 3 in production, running) {back}."),
+                            (["rollout", "halt", held], "running) ends, and every node keeps what it serves now. Halt"),
+                            (["rollback", model, "production"], f"rolling back aborts it and {back}. To go further"),
+                            (["rollout", "abort", behind], "queued) ends before it has changed anything")):
+            self.assertIn(told, self.in_terminal(*words, answers=[("[y/N] ", "n\n")], code=13))
+        self.assertEqual((self.rollout(held)["phase"], self.rollout(behind)["phase"]), ("running", "queued"))
+        self.assertIn(f"{back}.", self.mreg("rollback", model, "production", "--dry-run").stdout)
+        self.assertIn(f"goes back to version 2 in production{next_one}", self.mreg("rollback", model, "production").stderr)
+        self.wait_for(lambda: self.rollout(behind)["phase"] != "queued", what="the next one")
+        self.wait_phase(behind, "succeeded")
+        held = self.held(model, 3)
+        said = self.mreg("promote", f"{model}@2", "production").stderr
+        self.assertIn(f"1 -> 2 in production; number 1 in the queue behind rollout {held} of version 3, submitted by ",
+                      said)
+        held = self.held()
+        self.in_terminal("rollout", "abort", held, "--no-input")
+        self.wait_phase(held, "rolled-back")
+
+    def test_plan_of_a_rollback(self):
+        model = self.new_model(3)
+        self.wait_phase(self.promote(model, 2)["id"], "succeeded")
+        plan = re.search("--plan (p1-.*)", self.mreg("rollback", model, "production", "--dry-run", "--plan-out",
+                                                     "back.json").stdout)[1]
+        held = self.held(model, 3)
+        said = self.mreg("rollback", model, "production", "--plan", plan, code=6).stderr
+        self.assertIn(f"rollout {held} is under way", said)
+        self.command(held, "abort")
+        self.wait_phase(held, "rolled-back")
+        plan = self.mreg("rollback", model, "production", "--dry-run", "--plan-out", "back.json")
+        self.mreg("rollback", model, "production", "--plan", "back.json", "--watch")
+        self.assertEqual(self.live(model), 1)
+
     def test_step_that_no_node_serves(self):
         model = self.new_model(2)
         for node in self.nodes:
@@ -108,9 +157,54 @@ class Advice(cliworld.World):
             self.assertEqual(line[2:3] + line[4:8] + line[9:], ["2", row[4], made, "n1", "2", "-", "better auc"])
         shown = self.in_terminal("rollout", "list", "--model", model)
         self.assertIn(" dora version 2 is live", shown)
-        found = json.loads(self.mreg("search", "dora", "--json").stdout)["items"]
-        self.assertEqual([(hit["kind"], hit["text"]) for hit in found], [("token", "dora, deployer")])
+        auditor, reader = (self.api.new_token(role, f"who is {role}").token for role in ("auditor", "reader"))
+        for token, text in ((None, "dora, deployer"), (auditor, "dora, deployer"), (reader, "dora"),
+                            (self.deployer.token, "dora")):
+            more = {"MREG_TOKEN": token} if token else {}
+            found = json.loads(self.mreg("search", "dora", "--json", **more).stdout)["items"]
+            self.assertEqual([(hit["kind"], hit["text"]) for hit in found], [("token", text)])
         self.assertIn(made, self.mreg("search", "by:dora").stdout)
+
+    def test_names_beside_ids(self):
+        ana = self.api.new_token("approver", "ana")
+        made = ana.post("/freezes", {"environment": "production", "model": "fraud", "reason": "sale", "until": "2099-01-01"})
+        self.addCleanup(ana.delete, f"/freezes/{made['id']}?reason=over")
+        self.assertEqual(made["actor_name"], "ana")
+        self.assertRegex(self.mreg("freeze", "list").stdout, r"\tana \(t-\d+\)\t")
+        paul = self.api.new_token("pusher", "paul")
+        paul.upload("named", {"x": b"1"}, alias=["mine"])
+        for words in (["list", "named"], ["alias", "list", "named"]):
+            self.assertRegex(self.mreg(*words).stdout, r"\tpaul \(t-\d+\)\n")
+        self.assertRegex(self.mreg("show", "named@1").stdout, r"by paul")
+        model, held, behind = self.queued(1)
+        queue = self.api.get(f"/environments/production/targets/{model}/queue")
+        self.assertEqual(queue["items"][0]["actor_name"], self.rollout(held)["actor_name"])
+        self.deployer.post("/environments/production/nodes/n2/cordon", {"reason": "disk fails"})
+        self.addCleanup(self.deployer.post, "/environments/production/nodes/n2/uncordon", {})
+        self.assertRegex(self.mreg("node", "show", "production", "n2").stdout, r"cordon since \S+ by dora \(t-\d+\)")
+
+    def test_hidden_rows(self):
+        """Pages whose rows the token may not see are not the end of a list."""
+        self.promote(self.new_model(), 2)
+        few = self.api.post("/tokens", {"name": "few", "role": "reader", "models": "fraud"})["token"]
+        newest = self.api.get("/rollouts?model=fraud&limit=1")["items"][0]["id"]
+        self.assertNotEqual(self.api.get("/rollouts?limit=1")["items"][0]["id"], newest)
+        got = json.loads(self.mreg("rollout", "list", "--limit", "1", "--json", MREG_TOKEN=few).stdout)
+        self.assertEqual([r["id"] for r in got["items"]], [newest])
+        now = self.api.get("/changes?limit=500")["items"][-1]["time"]
+        got = json.loads(self.mreg("rollout", "list", "--limit", "1", "--at", now, "--json", MREG_TOKEN=few).stdout)
+        self.assertEqual([r["id"] for r in got["items"]], [newest])
+        feed = json.loads(self.mreg("api", "GET", "/changes", "--paginate", MREG_TOKEN=few).stdout)["items"]
+        numbers = [row["seq"] for row in feed]
+        self.assertEqual(numbers, sorted(set(numbers)))
+
+    def test_request_of_an_error(self):
+        said = self.mreg("rollout", "show", "r-999", code=3).stderr
+        request = re.search(r"^request: (\S+)$", said, re.M)[1]
+        said = json.loads(self.mreg("promote", "fraud@999", "production", "--json", code=3).stdout)["error"]
+        for wanted, path in ((request, "/api/v1/rollouts/{id}"), (said["request_id"], "/api/v1/rollouts")):
+            lines = [line for line in self.server.log_lines() if wanted in line.values()]
+            self.assertEqual([line["url.path"] for line in lines], [path], lines)
 
     def test_names_that_are_wrong(self):
         for line, message in (("status --env prodction --at 2026-05-01", 'did you mean "production"?'),

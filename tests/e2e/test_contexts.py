@@ -156,6 +156,15 @@ class Protected(ContextCase):
         self.assertEqual((told["code"], told["exit"]), ("unconfirmed", REFUSED))
         self.error(self.mreg("api", "POST", "/models", "-f", "name=x", code=REFUSED), "unconfirmed")
         self.mreg("promote", "fraud@1", "production", "--dry-run")
+        members = ["fraud@1", f"{self.new_model(2)}@2", "--together", "--to", "production"]
+        newest = self.api.get("/rollouts?limit=1")["items"][0]["id"]
+        for option in ("--dry-run", "--plan p1-x", "--plan-out plan.json", "--env production"):
+            done = self.mreg("promote", *members, *option.split(), "--confirm", "prod", "--reason", "x", code=2)
+            self.error(done, "invalid", option.split()[0], "nothing was sent")
+        self.error(self.mreg("promote", "fraud@1", "production", "--to", "production", "--dry-run", code=2), "invalid")
+        self.error(self.mreg("promote", *members, code=REFUSED), "unconfirmed")
+        self.mreg("rollout", "simulate", "fraud@1", "production")
+        self.assertEqual(self.api.get("/rollouts?limit=1")["items"][0]["id"], newest)
         # Named outright, the registry is not the context's business only if it is another one.
         self.error(self.mreg(*change, "--registry", self.server.url, code=REFUSED), "unconfirmed")
 

@@ -25,7 +25,7 @@ MISTAKES = [
     ("node edit production n1", 2, "nothing to change was given: --url", "mreg help node edit"),
     ("env set production", 2, "needs --policy FILE or --position N", "mreg help env set"),
     ("queue move r-17", 6, "does not wait in a queue", "mreg queue list"),
-    ("rollout pause r-17", 6, "has ended", "mreg rollout retry"),
+    ("rollout pause r-17", 6, "has ended", "mreg rollback fraud --env production"),
     ("promote fraud@3 production --plan-out p.json", 2, "needs --dry-run", "mreg help promote"),
     ("promote fraud@3 production --plan policy.json", 2, "no plan in it", "--dry-run --plan-out"),
     ("push fraud ./nowhere", 20, "./nowhere: No such file or directory", "run the same command again"),

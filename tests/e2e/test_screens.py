@@ -123,6 +123,36 @@ class Screens(cliworld.World):
                 terminal.key("y")
                 shown = terminal.wait_for("ended 10")
                 self.assertIn("rolled", shown)
+                self.assertNotIn("q leave", shown)
+
+    def test_step_that_has_ended_meanwhile(self):
+        """Who agreed to the end of step 1 does not end step 2."""
+        for words, key, code in ((["watch"], "y", 0), (["promote"], "y\n", 6)):
+            with self.subTest(words=words):
+                held = self.held(steps=[{"nodes": 1, "bake": "10m"}, {"percent": 100, "bake": "10m"}])
+                terminal = self.open(120, 40, "rollout", *words, held)
+                if words == ["watch"]:
+                    terminal.wait_for("end this step now")
+                    terminal.key("n")
+                terminal.wait_for("ends step 1 of 2 now")
+                self.command(held, "promote")
+                self.wait_for(lambda: self.rollout(held)["step"] == 2, what="the next step")
+                if words == ["watch"]:
+                    terminal.wait_for("step 2/2")
+                terminal.type(key)
+                terminal.wait_for("at step 2")
+                if words == ["watch"]:
+                    terminal.key("q")
+                terminal.wait_for(f"ended {code or 11}")
+                self.assertEqual((self.rollout(held)["step"], self.rollout(held)["phase"]), (2, "running"))
+
+    def test_rollout_that_has_gone_through_much(self):
+        held = self.held()
+        for i in range(1, 251):
+            self.deployer.post(f"/rollouts/{held}/commands", {"verb": "extend", "for": "1s", "reason": f"try {i}"})
+        shown = self.mreg("rollout", "show", held).stdout
+        self.assertRegex(shown, rf"\n  \d\d\d earlier: mreg rollout logs {held}\n")
+        self.assertIn("try 250", shown.splitlines()[-1])
 
     def test_redraw_does_not_flicker(self):
         """After the first picture the screen is never cleared: lines are written over and their ends erased."""
@@ -153,6 +183,16 @@ class Screens(cliworld.World):
             self.assertEqual(process.wait(30), 143)
             process.stdout.close()
             self.api.delete("/models/fraud/aliases/later")
+
+    def test_plain_watch_of_what_has_ended(self):
+        """Lines, with the time when it ended and not when it was asked."""
+        made = self.ended_rollout()["r-55"]
+        ended = self.rollout(made)["ended"]
+        for extra in (["-o", "plain"], ["--accessible"], ["--plain"]):
+            code, shown = cliworld.run_in_terminal(["mreg", "rollout", "watch", made, *extra],
+                                                   self.settings(NO_COLOR="1"), self.work)
+            self.assertEqual((code, shown.split("\t")[:3]), (0, [ended, made, "succeeded"]), shown)
+            self.assertNotIn("\x1b", shown)
 
 
 if __name__ == "__main__":

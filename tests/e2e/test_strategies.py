@@ -2,6 +2,7 @@
 import unittest
 
 import fleetcase
+import harness
 
 HEALTH = [{"kind": "health"}]
 
@@ -50,12 +51,16 @@ class Strategies(fleetcase.FleetCase):
         self.command(made["id"], "halt")
         self.wait_phase(made["id"], "halted")
         self.assertEqual(sorted(self.versions_served("mixed")), [1, 1, 2])
-        # Somebody decides: everything on the old version again.
-        back = self.promote("mixed", 1, {"strategy": "all-at-once", "bake": "0", "gates": HEALTH})
-        if back.get("already"):
-            back = self.promote("mixed", 2, {"strategy": "all-at-once", "bake": "0", "gates": HEALTH})
+        # Somebody decides: everything on the old version again, although that is the live one.
+        with self.assertRaises(harness.ApiError) as refused:
+            self.promote("mixed", 1)
+        self.assertIn("a halt left nodes", str(refused.exception))
+        back = self.api.post("/rollouts", {"model": "mixed", "environment": "production", "kind": "rollback"})
+        self.assertEqual((back["from"], back["to"]), (1, 1))
         self.wait_phase(back["id"], "succeeded")
-        self.assertEqual(len(set(self.versions_served("mixed"))), 1)
+        self.assertEqual(self.versions_served("mixed"), [1, 1, 1])
+        again = self.api.post("/rollouts", {"model": "mixed", "environment": "production", "version": "1", "kind": "rollback"})
+        self.assertTrue(again["already"])
 
     def test_weights_need_a_router(self):
         self.start_with("plain")

@@ -68,6 +68,7 @@ struct sim_node {
 /* What must not move because the controller starts again. */
 struct sim_clocks {
     enum rollout_phase phase;
+    enum rollout_control control;
     int step, n_done;
     int64_t command_seq, step_deadline_ms, bake_since_ms;
 };

@@ -8,7 +8,7 @@
 #include "sim.h"
 
 /* Invariant: the first status after a restart has the times of the last one before. A node that got
- * done moves the deadline, and so do commands and pauses. */
+ * done moves the deadline, and so do commands, pauses and the end of a reload control. */
 static void check_clocks(struct sim *s, struct sim_model *m)
 {
     const struct rollout_status *st = sim_status(s, m->rollout);
@@ -18,7 +18,7 @@ static void check_clocks(struct sim *s, struct sim_model *m)
     for (int i = 0; i < st->n_nodes; i++)
         n_done += st->nodes[i].is_done;
     bool is_same = st->phase == ROLLOUT_RUNNING && was->phase == st->phase &&
-                   st->step == was->step && n_done == was->n_done &&
+                   st->step == was->step && n_done == was->n_done && st->control == was->control &&
                    st->command_seq == was->command_seq;
     if (is_same && was->step_deadline_ms != 0 && st->step_deadline_ms != 0 &&
         st->step_deadline_ms != was->step_deadline_ms)
@@ -39,6 +39,7 @@ void sim_note_restart(struct sim *s)
             continue;
         const struct rollout_status *st = sim_status(s, m->rollout);
         m->clocks = (struct sim_clocks){.phase = st->phase,
+                                        .control = st->control,
                                         .step = st->step,
                                         .command_seq = st->command_seq,
                                         .step_deadline_ms = st->step_deadline_ms,

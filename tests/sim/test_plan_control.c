@@ -165,6 +165,63 @@ static void test_no_room(void **state)
     assert_int_equal(b->status.phase, ROLLOUT_RUNNING);
 }
 
+static struct bench *waiting(const char *policy)
+{
+    struct bench *b = begin(policy, 4);
+    until_control(b, CONTROL_RELOADING);
+    b->nodes[3].is_reachable = false;
+    b->nodes[0].seen.n_ready = 0; /* may be moved nevertheless */
+    for (int i = 0; i < 1000 && b->status.control_until_ms == 0; i++, b->now_ms += 100)
+        bench_step(b);
+    assert_true(b->status.control_until_ms != 0);
+    return b;
+}
+
+/* The time of a pause is not the control's. */
+static void test_pause(void **state)
+{
+    (void)state;
+    struct bench *b CLEANUP(bench_free) =
+        waiting(POLICY(",\"node_deadline\":\"20s\",\"drain\":\"5s\""));
+    bench_command(b, COMMAND_PAUSE, 0);
+    for (int i = 0; i < 60; i++, b->now_ms += 1000)
+        bench_step(b);
+    b->nodes[3].is_reachable = true;
+    bench_command(b, COMMAND_RESUME, 0);
+    until_control(b, CONTROL_WARM);
+}
+
+/* Nor is the control's time the step's. */
+static void test_deadline(void **state)
+{
+    (void)state;
+    struct bench *b CLEANUP(bench_free) =
+        waiting(POLICY(",\"step_deadline\":\"10s\",\"node_deadline\":\"20s\",\"drain\":\"5s\""));
+    b->policy.min_healthy_ms = 3000;
+    while (b->now_ms < b->status.control_until_ms - 500) {
+        bench_step(b);
+        b->now_ms += 500;
+    }
+    b->status.nodes[0].ready_since_ms = b->now_ms; /* it was away for a moment */
+    until_control(b, CONTROL_LOST);
+    bench_step(b);
+    assert_int_equal(b->status.phase, ROLLOUT_RUNNING);
+    assert_true(b->status.step_deadline_ms > b->now_ms);
+}
+
+/* Nothing is taken out of service for a step that nobody judges. */
+static void test_promoted_before(void **state)
+{
+    (void)state;
+    struct bench *b CLEANUP(bench_free) = begin(POLICY(",\"max_unavailable\":2"), 3);
+    until_move(b, 0, MOVE_STAGE);
+    bench_command(b, COMMAND_PROMOTE, 0);
+    until_control(b, CONTROL_LOST);
+    expect_text(b->status.control_text, "promoted");
+    bench_until(b, ROLLOUT_SUCCEEDED, 600000);
+    assert_int_equal(b->n_unloads, 0);
+}
+
 static void test_choice(void **state)
 {
     (void)state;
@@ -268,6 +325,23 @@ static void test_ends(void **state)
     }
 }
 
+/* Its files were gone when it was loaded again, and it starts from them. */
+static void test_halt_at_the_files(void **state)
+{
+    (void)state;
+    struct bench *b CLEANUP(bench_free) = begin(POLICY(""), 3);
+    until_move(b, 1, MOVE_LOAD);
+    b->fails_to_load = 1;
+    b->fails_how = OP_CLASS_MISSING;
+    until_move(b, 1, MOVE_STAGE);
+    assert_int_equal(b->nodes[1].seen.n_ready, 0);
+    b->fails_to_load = 0;
+    bench_command(b, COMMAND_HALT, 0);
+    bench_until(b, ROLLOUT_HALTED, 600000);
+    assert_int_equal(b->nodes[1].seen.n_ready, 1);
+    assert_int_equal(b->nodes[1].seen.ready[0], 1);
+}
+
 /* Not begun, it is not disturbed at all when the rollout goes back. */
 static void test_not_begun(void **state)
 {
@@ -313,11 +387,15 @@ int main(void)
         cmocka_unit_test(test_routed),
         cmocka_unit_test(test_failure),
         cmocka_unit_test(test_no_room),
+        cmocka_unit_test(test_pause),
+        cmocka_unit_test(test_deadline),
+        cmocka_unit_test(test_promoted_before),
         cmocka_unit_test(test_choice),
         cmocka_unit_test(test_none),
         cmocka_unit_test(test_refused),
         cmocka_unit_test(test_commands),
         cmocka_unit_test(test_ends),
+        cmocka_unit_test(test_halt_at_the_files),
         cmocka_unit_test(test_not_begun),
         cmocka_unit_test(test_lost),
     };

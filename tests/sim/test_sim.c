@@ -1,8 +1,9 @@
 /*
- * The real controller in a simulated world, over many seeds. MREG_SIM_SEEDS: how many (300);
- * MREG_SIM_FIRST: the first seed (1), also to go on where a long run ended; MREG_SIM_JOBS: in how
- * many processes (1); MREG_SIM_LOUD=1: tell what happens. The digest is of everything that happened
- * in all of the seeds: the same program gives the same.
+ * The real controller in a simulated world, over many seeds. MREG_SIM_SEEDS: how many (300; 100
+ * with a sanitizer, to which a fork is dear); MREG_SIM_FIRST: the first seed (1), also to go on
+ * where a long run ended; MREG_SIM_JOBS: in how many processes (1); MREG_SIM_LOUD=1: tell what
+ * happens. The digest is of everything that happened in all of the seeds: the same program gives
+ * the same.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -58,6 +59,11 @@ static void remove_dir(const char *path)
     (void)rmdir(path);
 }
 
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define N_SEEDS 100
+#else
+#define N_SEEDS 300
+#endif
 #define MAX_FAILURES 10
 #define WARM_FROM 50 /* seeds of a process, for fewer it is not worth it */
 
@@ -194,7 +200,7 @@ static void test_seeds(void **state)
     (void)state;
     static struct tally sum;
     uint64_t first = setting("MREG_SIM_FIRST", 1);
-    uint64_t n = setting("MREG_SIM_SEEDS", 300);
+    uint64_t n = setting("MREG_SIM_SEEDS", N_SEEDS);
     uint64_t n_jobs = setting("MREG_SIM_JOBS", 1);
     int64_t started_ms = real_ms();
     assert_in_range(n_jobs, 1, 64);

@@ -181,8 +181,10 @@ static void test_adopt(void **state)
     FLEET_OK(&w->f, adopt(w, 1));
     FLEET_OK(&w->f, adopt(w, 1));
     assert_true(place_exists(w, "fraud/1/golden/one.json")); /* no server reads it: it is added */
-    FLEET_OK(&w->f, check(w, 1));   /* its own settings are the right ones */
-    FLEET_OK(&w->f, check_none(w)); /* it becomes live when the last node was adopted */
+    FLEET_OK(&w->f, check(w, 1));         /* its own settings are the right ones */
+    FLEET_OK(&w->f, check_none(w));       /* it becomes live when the last node was adopted */
+    FLEET_OK(&w->f, place_show(w, 0, 0)); /* and a way to nothing leaves it */
+    assert_true(place_exists(w, "fraud/1/model.bin"));
     place_put(w, "fraud/1/model-settings.json", "{}");
     fixture_refused(&w->f, check(w, 1), ERR_CORRUPT, "model-settings.json was changed");
     FLEET_OK(&w->f, place_stage(w, 1));

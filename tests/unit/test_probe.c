@@ -70,7 +70,7 @@ static const struct probe_case cases[] = {
     {"MLServer",
      {MLSERVER, READY, EMPTY, UNKNOWN_MODEL, ML_PAGE},
      "histogram",
-     "all models of the server",
+     "durations of the whole server only",
      NULL},
     {"MLServer, no page",
      {MLSERVER, READY, EMPTY, UNKNOWN_MODEL, NO_PAGE},

@@ -257,6 +257,18 @@ static void test_pause_names(void **state)
     assert_false(pause_is_lifted(PAUSE_APPROVAL));
 }
 
+/* A node that is not in the step may be found gone at any time, also right after a start. */
+static void test_gone_at_any_time(void **state)
+{
+    (void)state;
+    static const enum node_state of_rest[] = {NODE_OLD, NODE_ROLLING_BACK, NODE_RELOADING,
+                                              NODE_UNREACHABLE};
+    for (size_t i = 0; i < ARRAY_LEN(of_rest); i++) {
+        assert_true(node_state_may(of_rest[i], NODE_LEFT_OUT));
+        assert_true(node_state_may(of_rest[i], NODE_UNREACHABLE));
+    }
+}
+
 static void test_commands(void **state)
 {
     (void)state;
@@ -276,7 +288,15 @@ static void test_commands(void **state)
         {ROLLOUT_ROLLBACK_STUCK, COMMAND_HALT, 0, ERR_OK},
         {ROLLOUT_ROLLING_BACK, COMMAND_EXTEND, 0, ERR_CONFLICT},
         {ROLLOUT_SUPERSEDED, COMMAND_APPROVE, 0, ERR_CONFLICT},
-        {ROLLOUT_RUNNING, COMMAND_RESUME, 0, ERR_OK},
+        {ROLLOUT_RUNNING, COMMAND_RESUME, 0, ERR_CONFLICT}, /* nothing would change */
+        {ROLLOUT_FINALIZING, COMMAND_PAUSE, 0, ERR_CONFLICT},
+        {ROLLOUT_FINALIZING, COMMAND_PROMOTE, 0, ERR_CONFLICT},
+        {ROLLOUT_FINALIZING, COMMAND_EXTEND, 0, ERR_CONFLICT},
+        {ROLLOUT_FINALIZING, COMMAND_ABORT, 0, ERR_OK},
+        {ROLLOUT_FINALIZING, COMMAND_HALT, 0, ERR_OK},
+        {ROLLOUT_QUEUED, COMMAND_PROMOTE, 0, ERR_CONFLICT},
+        {ROLLOUT_QUEUED, COMMAND_ABORT, 0, ERR_OK},
+        {ROLLOUT_QUEUED, COMMAND_APPROVE, 0, ERR_OK},
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         struct rollout_status s = {.phase = cases[i].phase, .step = 2, .n_steps = 3};
@@ -382,6 +402,7 @@ int main(void)
         cmocka_unit_test(test_bad_status),
         cmocka_unit_test(test_old_status),
         cmocka_unit_test(test_pause_names),
+        cmocka_unit_test(test_gone_at_any_time),
         cmocka_unit_test(test_commands),
         cmocka_unit_test(test_end_of_what_nobody_serves),
         cmocka_unit_test(test_resume_of_a_freeze),

@@ -27,6 +27,11 @@ static void test_parse(void **state)
         {"2026-05-03T08:00:00.5Z", 1777795200500},
         {"2026-05-03T08:00:00.123999999999999999999Z", 1777795200123},
         {"2026-05-03", 1777852799999},
+        {"2026-05-03T08:00", 1777795200000},
+        {"2026-05-03 08:00", 1777795200000},
+        {"2026-05-03T08:00:00", 1777795200000},
+        {"2026-05-03T08:00:00.5", 1777795200500},
+        {"2026-05-03T10:00+02:00", 1777795200000},
         {"1969-12-31T23:59:59.999Z", -1},
         {"2000-02-29", 951868799999},
         {"2016-12-31T23:59:60Z", 1483228800000},
@@ -56,8 +61,11 @@ static void test_parse_refuses(void **state)
         "1900-02-29",
         "2026-04-31",
         "2026-05-03T",
-        "2026-05-03T10:00:00",
-        "2026-05-03T10:00Z",
+        "2026-05-03T10",
+        "2026-05-03T10:",
+        "2026-05-03T10:00:",
+        "2026-05-03T10:00.5Z",
+        "2026-05-03T10:00 ",
         "2026-05-03T24:00:00Z",
         "2026-05-03T10:60:00Z",
         "2026-05-03T10:00:61Z",
@@ -81,6 +89,29 @@ static void test_parse_refuses(void **state)
     }
     int64_t ms = 0;
     assert_int_equal(when_parse(NULL, &ms, NULL), ERR_INVALID);
+}
+
+static void test_parse_past(void **state)
+{
+    (void)state;
+#define NOON INT64_C(1777809600000) /* 2026-05-03T12:00:00Z */
+    static const struct {
+        const char *text;
+        int64_t ms;
+    } cases[] = {
+        {"2026-05-03", NOON},
+        {"2026-05-02", NOON - 43200001},
+        {"2026-05-04", NOON + 129599999},
+        {"2026-05-03T12:30", NOON + 1800000},
+        {"2026-05-03T11:30", NOON - 1800000},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        int64_t ms = 0;
+        assert_int_equal(when_parse_past(cases[i].text, NOON, &ms, NULL), ERR_OK);
+        assert_int_equal(ms, cases[i].ms);
+    }
+    int64_t ms = 0;
+    assert_int_equal(when_parse_past("today", NOON, &ms, NULL), ERR_INVALID);
 }
 
 static void test_format(void **state)
@@ -206,9 +237,10 @@ static void test_format_duration(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_parse),          cmocka_unit_test(test_parse_refuses),
-        cmocka_unit_test(test_format),         cmocka_unit_test(test_every_day),
-        cmocka_unit_test(test_parse_duration), cmocka_unit_test(test_format_duration),
+        cmocka_unit_test(test_parse),           cmocka_unit_test(test_parse_refuses),
+        cmocka_unit_test(test_parse_past),      cmocka_unit_test(test_format),
+        cmocka_unit_test(test_every_day),       cmocka_unit_test(test_parse_duration),
+        cmocka_unit_test(test_format_duration),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,9 +1,9 @@
 // What can be checked: the past as it was, the policy that holds, other settings of the judge, and signatures in the browser.
-import { api, ask, base, login, mainText, open, report, run, seed, whole } from "./kit.mjs";
+import { api, ask, base, login, mainText, open, report, run, seed, unroute, whole } from "./kit.mjs";
 
 const { rollout, failed, at } = seed;
 const then = `?at=${encodeURIComponent(at)}`;
-const CHANGES = /Pause|Resume|Promote…|Roll back…|Cordon|Drain|Freeze…|New alias…|Edit…|Abort/;
+const CHANGES = /Pause|Resume|Promote…|Roll back…|Cordon|Drain|Freeze…|New alias…|Move…|Remove…|Edit…|Abort/;
 
 async function visit(page, path) {
   await page.goto(base + path);
@@ -21,6 +21,9 @@ async function past(browser) {
     ["/nodes/production", ["Nodes of production", "zone b"], ["staging"]],
     ["/nodes/production/n1", ["What it served then", /fraud fraud 1/, "Its record then"], ["Last check"]],
     ["/rollouts", [failed, "rolled-back", "each as at its last move".replace("each", "Each")], [rollout, seed.queued, seed.paused]],
+    ["/environments", ["production", "rolling", "3 nodes", "not kept"], ["open", "frozen"]],
+    ["/environments/production", ["Freezes, routers and what waited are not kept", /production n1 fraud 1/], ["Quarantine", "Waiting for"]],
+    ["/environments/production/policy", ["Strategy rolling"], []],
     [`/rollouts/${failed}`, ["As at its last move", "Steps that had begun", "golden", "Time line until then", "As it is now"], ["Over time"]],
   ]) {
     const body = await visit(page, path + then), has = (one) => one instanceof RegExp ? one.test(body) : body.includes(one);
@@ -39,7 +42,46 @@ async function past(browser) {
   const early = await visit(page, "/rollouts?at=2001-01-01");
   report("before everything there was none", early.includes("There was no rollout on"), early);
   report("a rollout of later is not there then", (await visit(page, `/rollouts/${rollout}${then}`)).includes("Nothing here"));
+  const now = await visit(page, `/models/fraud?at=${new Date().toISOString()}`);
+  report("what serves without being live is explained", /Live then production version 1 On nodes without being live: version 2 in production\./.test(now), now.slice(0, 900));
+  const soon = await visit(page, "/?at=2099-01-01T10:00:00Z");
+  report("a time to come is told", (await page.locator(".banner").innerText()).includes("is yet to come: this is how it is now"), await page.locator(".banner").innerText());
+  const bare = at.replace(/\.\d+Z$/, "");
+  report("a time without seconds' parts and zone is the server's too", /production n1/.test(await visit(page, `/?at=${bare}`)), await mainText(page));
+  await page.getByRole("link", { name: "Models" }).click();
+  report("links keep the time as it was written", new URL(page.url()).searchParams.get("at") === bare, page.url());
+  for (const path of ["/approvals", "/models/fraud/versions/1/promote", "/admin"]) {
+    const body = await visit(page, path + then);
+    report(`${path} does not show the present as past`, body.includes("knows only what is now") && (await offered(page)).length === 0, body.slice(0, 400));
+  }
+  await page.getByRole("link", { name: "Show it as it is now" }).click();
+  await page.getByRole("heading", { name: "Admin" }).waitFor();
+  report("and leads to the present", !page.url().includes("at="), page.url());
+  await visit(page, "/?at=2026-01-02");
+  report("a day alone is its end", (await page.locator(".banner").innerText()).includes("2 Jan 2026 23:59:59"), await page.locator(".banner").innerText());
+  await visit(page, "/?at=2026-01-02T10:20");
+  report("a time without a zone is in UTC", (await page.locator(".banner").innerText()).includes("2 Jan 2026 10:20:00"), await page.locator(".banner").innerText());
   report("no faults in the past", faults.length === 0, faults.join("; "));
+}
+
+// Every tab of a model at a time, after its aliases were moved.
+async function tabs(browser) {
+  const { page, faults } = await open(browser, { timezoneId: "UTC" });
+  await login(page);
+  await visit(page, "/models/fraud/aliases");
+  const n = await page.getByRole("region", { name: "Aliases" }).locator("tbody tr").count(), tab = await page.getByRole("navigation", { name: "Parts of this page" }).getByRole("link", { name: "Aliases" }).innerText();
+  report("the tab counts the rows that it has", tab.replace(/\s+/g, " ") === `Aliases ${n}`, `${tab}: ${n}`);
+  for (const [alias, version] of [["later", 3], ["candidate", 3], ["candidate", 2]]) await api("PUT", `/models/fraud/aliases/${alias}`, { version });
+  const made = (await api("GET", "/models/fraud/aliases")).body.items.find((one) => one.alias === "candidate");
+  await visit(page, "/models/fraud" + then);
+  for (const [tab, there, missing] of [["Aliases", ["candidate version 2", "production version 1"], ["later"]], ["Lineage", ["version 3", "candidate"], ["later"]], ["History", ["live then"], ["live now", "until now"]], ["Who set what", ["alias candidate version 2"], ["later", made.since.slice(11, 19)]], ["Card", ["Scores card payments"], []]]) {
+    await page.getByRole("navigation", { name: "Parts of this page" }).getByRole("link", { name: tab }).click();
+    await whole(page);
+    const body = `${await mainText(page)} ${(await page.locator("main svg a").evaluateAll((all) => all.map((one) => one.getAttribute("aria-label") ?? ""))).join(" ")}`;
+    report(`${tab} at a time says what was`, there.every((text) => body.includes(text)) && !missing.some((text) => body.includes(text)), `${missing.filter((text) => body.includes(text))}: ${body.slice(0, 1200)}`);
+    report(`${tab} at a time offers no change`, page.url().includes("at=") && (await offered(page)).length === 0, `${page.url()}: ${await offered(page)}`);
+  }
+  report("no faults in the tabs of the past", faults.length === 0, faults.join("; "));
 }
 
 async function policy(browser) {
@@ -113,18 +155,18 @@ async function verify(browser) {
     await page.route(url, harm);
     const body = await check();
     report(`${what} is found`, body.includes("failed: do not use") && new RegExp(`${where} ✕failed|${where} ✕ failed|${where} failed`).test(body) && (!why || body.includes(why)), body);
-    await page.unroute(url);
+    await unroute(page);
   }
   await page.route("**/api/v1/models/fraud/versions/2", async (route) => { const answer = await route.fetch(), v = await answer.json(); v.files[0].sha256 = "0".repeat(64); await route.fulfill({ response: answer, json: v }); });
   report("a digest that is shown wrongly is found", (await check()).includes("the digest shown of golden/one.json is 0000"));
-  await page.unroute("**/api/v1/models/fraud/versions/2");
+  await unroute(page);
   await page.route("**/versions/2/manifest", async (route) => { const answer = await route.fetch(); await route.fulfill({ response: answer, body: (await answer.text()) + " " }); });
   report("one byte more is found", (await check()).includes("the signature does not fit"));
-  await page.unroute("**/versions/2/manifest");
+  await unroute(page);
   await page.addInitScript(() => { const plain = crypto.subtle.importKey.bind(crypto.subtle); crypto.subtle.importKey = (form, key, algorithm, ...more) => algorithm === "Ed25519" ? Promise.reject(new Error("no such algorithm")) : plain(form, key, algorithm, ...more); });
   const unable = await check();
   report("a browser that cannot says so", unable.includes("This browser does not know Ed25519. In a terminal: mreg verify fraud@2 ./fraud"), unable);
   report("no faults at verifying", faults.length === 0, faults.join("; "));
 }
 
-await run({ past, policy, judge, verify });
+await run({ past, tabs, policy, judge, verify });

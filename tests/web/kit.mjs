@@ -90,12 +90,17 @@ export async function login(page, as = token, url = base) {
 export const mainText = async (page) => (await page.evaluate(() => document.getElementById("main").innerText)).replace(/\s+/g, " ");
 export const shot = async (page, name, fullPage = true) => { if (shots) await page.screenshot({ path: join(shots, name + ".png"), fullPage }); };
 
+// Ends what a page answers itself; a question that is under way may fail unheard.
+export const unroute = (page) => page.unrouteAll({ behavior: "ignoreErrors" });
 // Runs the named journeys one after the other; what breaks one does not hide the next.
 export async function run(journeys) {
   const browser = await launch();
   for (const [name, journey] of Object.entries(journeys)) {
     try { await journey(browser); } catch (error) { report(`${name} comes to its end`, false, error.stack); }
-    for (const context of browser.contexts()) await context.close();
+    for (const context of browser.contexts()) {
+      for (const page of context.pages()) await unroute(page);
+      await context.close();
+    }
   }
   await browser.close();
   process.exit(0);

@@ -7,6 +7,7 @@ const PAGES = [
   ["overview", "/"], ["overview-env", "/?env=staging"], ["overview-then", "/" + then],
   ["models", "/models"], ["models-none", "/models?q=zzz"], ["models-then", "/models" + then], ["model", "/models/fraud"], ["model-then", "/models/fraud" + then], ["model-namespaced", "/models/team%2Fchurn"], ["model-card", "/models/fraud/card"],
   ["model-aliases", "/models/fraud/aliases"], ["model-lineage", "/models/fraud/lineage"], ["model-history", "/models/fraud/history"], ["model-blame", "/models/fraud/blame"],
+  ["model-aliases-then", "/models/fraud/aliases" + then], ["model-lineage-then", "/models/fraud/lineage" + then], ["model-history-then", "/models/fraud/history" + then], ["environments-then", "/environments" + then], ["environment-then", "/environments/production" + then], ["environment-policy-then", "/environments/production/policy" + then], ["approvals-then", "/approvals" + then],
   ["version", "/models/fraud/versions/2"], ["version-then", "/models/fraud/versions/1" + then], ["version-files", "/models/fraud/versions/2/files"], ["version-history", "/models/fraud/versions/2/history"],
   ["compare", "/models/fraud/compare?a=1&b=2"], ["compare-none", "/models/fraud/compare"], ["plan", "/models/risk/versions/1/promote?to=staging"], ["plan-asked", "/models/fraud/versions/3/promote?to=production"], ["plan-live", "/models/fraud/versions/1/promote?to=production"],
   ["rollouts", "/rollouts"], ["rollout", `/rollouts/${rollout}`], ["rollout-paused", `/rollouts/${paused}`], ["rollout-failed", `/rollouts/${seed.failed}`],

@@ -35,7 +35,7 @@ async function says(browser) {
   await shows("/models/team%2Fchurn/versions/1", "<b>not bold</b>");
   await shows("/models/fraud/compare", "Pick two here");
   await shows("/models/fraud/compare?a=1&b=2", "+0.01", "are stored once for both", "~ changed");
-  await shows("/models/fraud/versions/3/promote?to=production", `asked for already: ${queued}`);
+  await shows("/models/fraud/versions/3/promote?to=production", `was asked for already and waits for its turn in production: ${queued}`);
   await shows("/models/fraud/versions/1/promote?to=staging", /Version 1 is the first on 1 node/, "Apply this plan…");
   await shows("/rollouts", "rolled-back", "1 → 2");
   await shows(`/rollouts/${rollout}`, /step 1\/2: baking 1 of 3 nodes/, /baking/, "to come", "1 of 3 on version 2", /\d+ of 5000/, "error-ratio", "End this step now", "Over time version 2 against version 1", "share of failed requests");
@@ -79,11 +79,11 @@ async function remarks(browser) {
 
 // What each role is offered: no more than it may.
 const OFFERS = {
-  reader: { never: ["Pause", "Abort and go back", "Promote…", "Roll back…", "New alias…", "Freeze…", "Stop the line…", "Cordon…", "Lift…", "Admin"], also: [] },
-  pusher: { never: ["Pause", "Abort and go back", "Promote…", "Roll back…", "Freeze…", "Stop the line…", "Cordon…", "Lift…", "Admin"], also: ["New alias…"] },
-  deployer: { never: ["New alias…", "Freeze…", "Lift…", "Admin"], also: ["Pause", "Abort and go back", "Promote…", "Roll back…", "Stop the line…", "Cordon…"] },
-  approver: { never: ["New alias…", "Admin"], also: ["Pause", "Abort and go back", "Promote…", "Roll back…", "Freeze…", "Stop the line…", "Cordon…", "Lift…"] },
-  auditor: { never: ["Pause", "Abort and go back", "Promote…", "Roll back…", "New alias…", "Freeze…", "Cordon…", "Lift…"], also: ["Admin"] },
+  reader: { never: ["Pause…", "Abort and go back…", "Promote…", "Roll back…", "New alias…", "Freeze…", "Stop the line…", "Cordon…", "Lift…", "Admin"], also: [] },
+  pusher: { never: ["Pause…", "Abort and go back…", "Promote…", "Roll back…", "Freeze…", "Stop the line…", "Cordon…", "Lift…", "Admin"], also: ["New alias…"] },
+  deployer: { never: ["New alias…", "Freeze…", "Lift…", "Admin"], also: ["Pause…", "Abort and go back…", "Promote…", "Roll back…", "Stop the line…", "Cordon…"] },
+  approver: { never: ["New alias…", "Admin"], also: ["Pause…", "Abort and go back…", "Promote…", "Roll back…", "Freeze…", "Stop the line…", "Cordon…", "Lift…"] },
+  auditor: { never: ["Pause…", "Abort and go back…", "Promote…", "Roll back…", "New alias…", "Freeze…", "Cordon…", "Lift…"], also: ["Admin"] },
 };
 async function roles(browser) {
   for (const [role, { never, also }] of Object.entries(OFFERS)) {

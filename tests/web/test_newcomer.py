@@ -15,9 +15,16 @@ class Newcomer(web_case.WebCase):
         deployer.post(f"/rollouts/{seed['paused']}/commands", {"verb": "resume"})
         deployer.post(f"/rollouts/{seed['paused']}/commands", {"verb": "pause", "reason": "paused for a look"})
         self.wait_phase(seed["paused"], "paused")
+        self.rolled_back()
+        self.api.upload("odd", {"model.bin": b"some bytes"})
+        for number in (1, 2, 3):
+            self.push("loans", intercept=number)
+            self.live("loans", number)
+        seed["loans"] = [one["id"] for one in reversed(self.api.get("/rollouts?model=loans&limit=10")["items"])]
         seed["baking"] = self.baking("fraud", 2)
         seed["queued"] = self.promote("fraud", 3)["id"]
-        self.browse("newcomer.mjs", 50, seed)
+        self.browse("holes.mjs", 35, seed)
+        self.browse("newcomer.mjs", 110, seed)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ class Says(web_case.WebCase):
     def test_rooms_roles_and_logins(self):
         seed = self.everything()
         self.browse("says.mjs", 95, seed)
-        self.browse("claims.mjs", 55, seed)
+        self.browse("claims.mjs", 90, seed)
 
 
 class First(web_case.WebCase):

@@ -5,7 +5,7 @@ import { at } from "./router";
 export type Words = Record<string, string>;
 export interface Model { name: string; description?: string; created: string; updated: string; latest?: number; n_versions: number;
   tags: Words; aliases: Record<string, number>; live: Record<string, number> }
-export interface File { path: string; size: number; sha256: string }
+interface File { path: string; size: number; sha256: string }
 export interface Version { model: string; version: number; content: string; format: string; size: number;
   n_files: number; created: string; created_by: string; description?: string; aliases: string[]; live: string[];
   tags: Words; metrics: Words; params?: Words; lineage?: Words; files?: File[] }
@@ -18,7 +18,7 @@ export interface Node { name: string; environment: string; driver: string; admin
   operations?: { action: string; model?: string; version?: number; state: string; attempt?: number; started: string; ended?: string; text?: string; rollout?: string }[] }
 export interface Probe { probed?: string; ok?: boolean; reachable?: boolean; ready?: boolean; server?: { name?: string; version?: string }; control?: string; models?: unknown[]; problems?: (string | { text?: string; gate?: string; fix?: string })[];
   metrics?: Record<string, unknown>; root?: { path?: string; free_bytes?: number; readable?: boolean; writable?: boolean; same_filesystem?: boolean } }
-export interface TargetNode { node: string; version?: number; wanted?: number; ready: boolean; state: string }
+interface TargetNode { node: string; version?: number; wanted?: number; ready: boolean; state: string }
 export interface Target extends Brought { model: string; environment: string; serve_as: string; live?: number; last_good?: number; generation?: number;
   effective_policy?: Record<string, unknown>; rollout?: string; nodes: TargetNode[] }
 export interface Gate { name?: string; kind: string; verdict: string; text: string; report_only?: boolean; n_requests?: number; n_failures?: number;
@@ -34,7 +34,7 @@ export interface Rollout { id: string; model: string; environment: string; from?
   overrides?: string[]; in_flight?: { id: string; model: string; from?: number; to: number; phase: string }[]; traffic?: { router: string; seen?: string; nodes: import("./pages/routes").RouteNode[] }[]; way_back?: WayBack; fault?: string; weight_bp?: number; approvals?: { actor: string; step?: number; time?: string }[];
   strategy?: { strategy: string; gates?: { kind: string; name?: string; min_requests?: number }[] } & Record<string, unknown>; steps?: Step[];
   pauses?: { reason: string; since: string; text: string; actor?: string; until?: string }[]; gates?: Gate[]; control?: { node?: string; state: string; since: string; baseline: string }; nodes?: RolloutNode[]; queue_position?: number; set?: string }
-export interface Tally { n_nodes: number; n_unreachable: number; n_cordoned: number }
+interface Tally { n_nodes: number; n_unreachable: number; n_cordoned: number }
 export interface Brought { live_since?: string; live_by?: string; live_rollout?: string; live_reason?: string; back_to?: number } // what put the live version there
 export interface TargetTally extends Brought { model: string; serve_as: string; live?: number; last_good?: number; rollout?: string; versions: { version?: number; n_nodes: number }[]; n_unreachable: number }
 export interface Summary extends Tally { environment: string; labels: string[]; groups?: (Tally & { value?: string })[]; targets: TargetTally[] }
@@ -85,6 +85,22 @@ export function get<T>(path: string): Promise<T> {
   }
   return answer as Promise<T>;
 }
+
+// As many rows as are wanted, over pages, with `next` if there are more. A page may be empty and not the last: rows
+// that the reader may not see, or that were not yet, are left out of it.
+export async function many<T>(path: string, wanted = 1): Promise<List<T>> {
+  let list = await get<List<T>>(path);
+  for (let pages = 1; list.next && list.items.length < wanted && pages < 10; pages++) {
+    const more = await get<List<T>>(`${path.replace(/&cursor=[^&]*/, "")}&cursor=${encodeURIComponent(list.next)}`);
+    list = { ...more, items: [...list.items, ...more.items] };
+  }
+  return list;
+}
+// What need not be there: undefined where it is not. Other faults stay faults.
+export const maybe = <T>(answer: Promise<T>): Promise<T | undefined> => answer.catch((error) => {
+  if (error instanceof Problem && error.status === 404) return undefined;
+  throw error;
+});
 
 async function fetchOne(path: string): Promise<unknown> {
   const known = cache.get(path);

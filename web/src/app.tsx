@@ -9,9 +9,13 @@ import { Nodes } from "./pages/nodes";
 import { Overview } from "./pages/overview";
 import { RolloutPage } from "./pages/rollout";
 import { Rollouts } from "./pages/rollouts";
-import { at, path, segments } from "./router";
+import { Guard } from "./parts";
+import { at, path, segments, withQuery } from "./router";
 import { Login, ask } from "./session";
 import { Frame } from "./shell";
+
+// What has no past is not shown under a time of the past.
+const OnlyNow = () => <><h1>No past here</h1><p class="lede">This page knows only what is now. <a href={withQuery({ at: "" })}>Show it as it is now</a></p></>;
 
 // The room, what in it, and its part: /models/fraud/versions/3/files.
 function page() {
@@ -19,6 +23,7 @@ function page() {
   if (!room) return <Overview />;
   if (room === "models" && !name) return <Models />;
   const isPast = at.value !== "";
+  if (isPast && (["approvals", "admin"].includes(room) || end === "promote")) return <OnlyNow />;
   if (room === "rollouts" && !(name && isPast)) return name ? <RolloutPage id={name} /> : <Rollouts />;
   if (room === "nodes" && !sub && !isPast) return <Nodes only={name} />;
   if (room === "approvals") return <Approvals />;
@@ -40,7 +45,7 @@ function App() {
   useEffect(() => { void ask().catch(() => { me.value = null; }); }, []);
   useEffect(() => { document.title = [...segments()].reverse().concat("mreg").join(" · "); }, [path.value]);
   if (me.value === undefined) return null;
-  return me.value ? <Frame>{page()}</Frame> : <Login />;
+  return <Guard>{me.value ? <Frame><Guard>{page()}</Guard></Frame> : <Login />}</Guard>;
 }
 
 render(<App />, document.getElementById("app")!);

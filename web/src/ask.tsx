@@ -10,15 +10,17 @@ export interface Question {
   needsReason?: boolean; noReason?: boolean;
   fields?: ComponentChildren;
   blocked?: Signal<boolean>; // while what is asked for cannot be done; the text says why
+  gone?: () => string; // why it cannot be done any more, "" while it can: read from signals, so it is told as it happens
   act: (values: Record<string, string>) => Promise<unknown>;
 }
 
 // The same elements are drawn again and again while the dialog is open: each time as new ones, or changes within them would be passed by.
 const fresh = (one: ComponentChildren) => isValidElement(one) ? cloneElement(one) : one;
 // Of its own, so that what blocks it draws nothing else anew.
-const Verb = ({ question: q, disabled }: { question: Question; disabled: boolean }) => <button class={q.danger ? "danger" : "strong"} disabled={disabled || q.blocked?.value}>{q.verb}</button>;
+const Verb = ({ question: q, disabled }: { question: Question; disabled: boolean }) => <button class={q.danger ? "danger" : "strong"} disabled={disabled || q.blocked?.value || Boolean(q.gone?.())}>{q.verb}</button>;
+const Gone = ({ why }: { why: () => string }) => why() ? <p class="note warn" role="alert">{why()}</p> : null;
 
-export function Ask({ question, done }: { question?: Question; done: (changed: boolean) => void }) {
+function Ask({ question, done }: { question?: Question; done: (changed: boolean) => void }) {
   const dialog = useRef<HTMLDialogElement>(null);
   const [fault, setFault] = useState("");
   const [typed, setTyped] = useState("");
@@ -34,7 +36,7 @@ export function Ask({ question, done }: { question?: Question; done: (changed: b
   return <dialog ref={dialog} aria-labelledby="ask-title" onClose={() => done(false)}>
     <form method="dialog" onInput={() => setFault("")} onSubmit={async (event) => {
       event.preventDefault();
-      if (busy) return;
+      if (busy || question.gone?.()) return; // Enter sends no stale order either
       setBusy(true);
       try {
         await question.act(Object.fromEntries([...new FormData(event.currentTarget)].map(([k, v]) => [k, String(v)])));
@@ -45,6 +47,7 @@ export function Ask({ question, done }: { question?: Question; done: (changed: b
     }}>
       <h1 id="ask-title">{question.title}</h1>
       <div>{fresh(question.text)}</div>
+      {question.gone && <Gone why={question.gone} />}
       {fault && <p class="note bad" role="alert">{fault}</p>}
       {fresh(question.fields)}
       {!question.noReason && <label class="field">Reason{question.needsReason ? "" : " (optional)"}; it goes into the history

@@ -1,5 +1,5 @@
 // Where a version comes from and where it went, as a small picture: data and code, versions before it, itself, environments.
-import { to } from "./router";
+import { then, to } from "./router";
 
 interface Box { text: string; sub: string; href?: string; kind?: string }
 const isNarrow = innerWidth < 700; // a phone: the whole picture fits
@@ -32,17 +32,17 @@ export interface Place { environment: string; text: string }
 // "fraud@6", "6" or "base/model@2": the version that it means.
 function versionOf(value: string, model: string): string | undefined {
   const [name, number] = value.includes("@") ? value.split("@") as [string, string] : [model, value];
-  return /^\d+$/.test(number) ? to.version(name, number) : undefined;
+  return /^\d+$/.test(number) ? then(to.version(name, number)) : undefined;
 }
 
 export function Lineage({ model, version, lineage, places, before }: { model: string; version: number; lineage?: Record<string, string>; places: Place[]; before?: number }) {
   const rows = Object.entries(lineage ?? {});
   const parents: Box[] = rows.filter(([key]) => PARENT.test(key)).map(([key, value]) => ({ text: value, sub: key.replace(/_/g, " "), href: versionOf(value, model) }));
-  if (parents.length === 0 && before) parents.push({ text: `version ${before}`, sub: "the one before", href: to.version(model, before) });
+  if (parents.length === 0 && before) parents.push({ text: `version ${before}`, sub: "the one before", href: then(to.version(model, before)) });
   const code = rows.filter(([key]) => CODE.test(key)), data = rows.filter(([key]) => !CODE.test(key) && !PARENT.test(key));
   const sources: Box[] = [...parents, ...data.slice(0, 3).map(([key, value]) => ({ text: value, sub: key.replace(/_/g, " ") })),
     ...(code.length ? [{ text: code.map(([, value]) => /^[0-9a-f]{40}$/.test(value) ? value.slice(0, 10) : value)[0]!, sub: code.map(([key]) => key.replace(/_/g, " ")).slice(0, 3).join(", ") }] : [])];
-  const outs: Box[] = places.slice(0, 6).map((place) => ({ text: place.environment, sub: place.text, href: to.env(place.environment) }));
+  const outs: Box[] = places.slice(0, 6).map((place) => ({ text: place.environment, sub: place.text, href: then(to.env(place.environment)) }));
   if (sources.length + outs.length === 0) return null;
   const tall = Math.max(1, sources.length, outs.length) * (H + GAP) + 2, left = sources.length ? STEP : 0, wide = left + W + (outs.length ? STEP : 0) + 2;
   return <section><h2>Where it comes from and where it runs</h2>
@@ -61,7 +61,7 @@ export interface Member { version: number; created: string; lineage?: Record<str
 export function Family({ model, members, stamp }: { model: string; members: Member[]; stamp: (time: string) => string }) {
   const y = (i: number) => i * (H + GAP) + 1, sourcesOf = (m: Member) => Object.entries(m.lineage ?? {}).filter(([key]) => !CODE.test(key) && !PARENT.test(key));
   const sources = [...new Map(members.flatMap((m) => sourcesOf(m).map(([key, value]) => [value, key.replace(/_/g, " ")] as const))).entries()].slice(0, members.length + 2);
-  const outs = members.flatMap((m, i) => [...m.live.map((name) => ({ name, sub: "live", i, kind: "box self", href: to.env(name) })), ...m.aliases.filter((a) => !m.live.includes(a)).map((name) => ({ name, sub: "alias", i, kind: "box", href: `${to.model(model)}/aliases` }))]);
+  const outs = members.flatMap((m, i) => [...m.live.map((name) => ({ name, sub: "live", i, kind: "box self", href: then(to.env(name)) })), ...m.aliases.filter((a) => !m.live.includes(a)).map((name) => ({ name, sub: "alias", i, kind: "box", href: then(`${to.model(model)}/aliases`) }))]);
   const left = sources.length ? STEP : 0, right = left + W + (isNarrow ? 20 : 76), tall = Math.max(members.length, sources.length, outs.length) * (H + GAP), wide = right + (outs.length ? W : 0) + 2;
   const rowOf = (version: number) => members.findIndex((m) => m.version === version);
   const commit = (m: Member) => Object.entries(m.lineage ?? {}).find(([, value]) => /^[0-9a-f]{40}$/.test(value))?.[1].slice(0, 10);
@@ -76,7 +76,7 @@ export function Family({ model, members, stamp }: { model: string; members: Memb
     {arcs}
     {outs.map((o, k) => <path key={k} class="edge" d={`M${left + W} ${y(o.i) + H / 2}C${left + W + BEND / 2} ${y(o.i) + H / 2} ${right - BEND / 2} ${y(k) + H / 2} ${right} ${y(k) + H / 2}`} />)}
     {sources.map(([value, key], k) => <g key={value}><rect class="box" x={1} y={y(k)} width={W - 1} height={H} rx="5" /><text class="text-main" x={8} y={y(k) + 17}>{short(value)}</text><text x={8} y={y(k) + 32}>{short(key, true)}</text><title>{`${key}: ${value}`}</title></g>)}
-    {members.map((m, i) => <a key={m.version} href={to.version(model, m.version)} aria-label={`version ${m.version}, ${stamp(m.created)}`}><rect class={m.live.length ? "box self" : "box"} x={left} y={y(i)} width={W} height={H} rx="5" />
+    {members.map((m, i) => <a key={m.version} href={then(to.version(model, m.version))} aria-label={`version ${m.version}, ${stamp(m.created)}`}><rect class={m.live.length ? "box self" : "box"} x={left} y={y(i)} width={W} height={H} rx="5" />
       <text class="text-main" x={left + 8} y={y(i) + 17}>version {m.version}</text><text x={left + 8} y={y(i) + 32}>{short(commit(m) ?? stamp(m.created), true)}</text></a>)}
     {outs.map((o, k) => <a key={k} href={o.href} aria-label={`${o.name}, ${o.sub}`}><rect class={o.kind} x={right} y={y(k)} width={W} height={H} rx="5" /><text class="text-main" x={right + 8} y={y(k) + 17}>{short(o.name)}</text><text x={right + 8} y={y(k) + 32}>{o.sub}</text></a>)}
   </svg></div>;

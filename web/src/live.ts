@@ -3,7 +3,7 @@ import { signal } from "@preact/signals";
 import { useEffect, useState } from "preact/hooks";
 import { me } from "./api";
 
-export type Connection = "live" | "polling" | "offline";
+type Connection = "live" | "polling" | "offline";
 export const connection = signal<Connection>("polling");
 const listeners = new Set<() => void>();
 let stream: EventSource | undefined, retry = 0, timer = 0, seen = "";
@@ -32,11 +32,12 @@ me.subscribe((who) => { if (who) connect(); else { disconnect(); seen = ""; } })
 export interface Load<T> { data?: T; error?: Error; again: () => void }
 
 // Loads now and then again: at each change, every `ms` while the page is seen, each minute while hidden, slower after errors.
-export function useLoad<T>(load: () => Promise<T>, ms: number, key: string): Load<T> {
+// `moves`: true for data that changes without an event, such as a step that counts down: it is asked for often in spite of the stream.
+export function useLoad<T>(load: () => Promise<T>, ms: number, key: string, moves?: (data: T) => boolean): Load<T> {
   const [state, set] = useState<{ key: string; data?: T; error?: Error }>({ key });
   const [turn, setTurn] = useState(0);
   useEffect(() => {
-    let wait = 0, failures = 0, stopped = false, running = false, wanted = false;
+    let wait = 0, failures = 0, stopped = false, running = false, wanted = false, isMoving = false;
     const tick = async () => {
       if (running) { wanted = true; return; }
       clearTimeout(wait);
@@ -44,6 +45,7 @@ export function useLoad<T>(load: () => Promise<T>, ms: number, key: string): Loa
       try {
         const data = await load();
         failures = 0;
+        isMoving = moves?.(data) ?? false;
         if (connection.value === "offline") connection.value = stream ? "live" : "polling";
         if (!stopped) set((old) => old.key === key && old.data === data && !old.error ? old : { key, data });
       } catch (error) {
@@ -53,7 +55,7 @@ export function useLoad<T>(load: () => Promise<T>, ms: number, key: string): Loa
       }
       running = false;
       if (stopped) return;
-      const base = document.hidden ? 60_000 : failures ? Math.min(2000 * 2 ** failures, 15_000) : connection.value === "live" ? Math.max(ms * 3, 15_000) : ms;
+      const base = document.hidden ? 60_000 : failures ? Math.min(2000 * 2 ** failures, 15_000) : connection.value === "live" ? isMoving ? ms * 2 : Math.max(ms * 3, 15_000) : ms;
       wait = window.setTimeout(tick, wanted ? 250 : base * (0.8 + Math.random() * 0.4));
       wanted = false;
     };

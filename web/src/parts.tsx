@@ -1,20 +1,33 @@
 // Pieces that every page uses: what is loading or failed, badges, tables, commands to copy.
-import type { ComponentChildren } from "preact";
+import { Component, type ComponentChildren } from "preact";
 import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import { Problem } from "./api";
 import type { Load } from "./live";
-import { path, query, withQuery } from "./router";
+import { path, query, then, withQuery } from "./router";
 
+const isMissing = (error?: Error) => error instanceof Problem && (error.status === 404 || error.status === 403);
+// What could not be loaded; a part of a page that has nothing to say otherwise draws this, so that a fault is no "none".
+export function Fault({ of: { error, again } }: { of: Load<unknown> }) {
+  return error ? <p class="note bad" role="alert">{error instanceof TypeError ? "The server cannot be reached; what you see may be old." : error.message}
+    {error instanceof Problem && error.request && <small> (request {error.request})</small>}{" "}
+    {isMissing(error) ? <a href="/">Back to the overview</a> : <button class="quiet" type="button" onClick={again}>Try again</button>}</p> : null;
+}
 export function Loaded<T>(props: { of: Load<T>; children: (data: T) => ComponentChildren }) {
-  const { data, error, again } = props.of;
-  const missing = error instanceof Problem && (error.status === 404 || error.status === 403);
+  const { data, error } = props.of, missing = isMissing(error);
   return <>
-    {missing && <h1>{error.status === 404 ? "Nothing here" : "No access"}</h1>}
-    {error && <p class="note bad" role="alert">{error instanceof TypeError ? "The server cannot be reached; what you see may be old." : error.message}
-      {error instanceof Problem && error.request && <small> (request {error.request})</small>}{" "}
-      {missing ? <a href="/">Back to the overview</a> : <button class="quiet" onClick={again}>Try again</button>}</p>}
+    {missing && <h1>{(error as Problem).status === 404 ? "Nothing here" : "No access"}</h1>}
+    <Fault of={props.of} />
     {data !== undefined && !missing ? props.children(data) : !error && <p class="lede" role="status">Loading…</p>}
   </>;
+}
+
+// A fault of the page itself is told in its place, until another address is shown.
+export class Guard extends Component<{ children: ComponentChildren }, { fault?: Error; on?: string }> {
+  static getDerivedStateFromError = (fault: Error) => ({ fault, on: path.peek() });
+  render() {
+    const { fault, on } = this.state;
+    return fault && on === path.value ? <p class="note bad" role="alert">This page has a fault: {fault.message}. <button class="quiet" onClick={() => location.reload()}>Reload</button></p> : this.props.children;
+  }
 }
 
 export function bytes(n: number): string {
@@ -78,9 +91,13 @@ export function Copy({ text, label = "Copy", title }: { text: string; label?: st
     <span aria-live="polite">{done || label}</span></button>;
 }
 export const Command = ({ text }: { text: string }) => <div class="cmd"><code>{text}</code><Copy text={text} title="Copy this command" /></div>;
+// A command line: what is put in are words, quoted where a shell would read more into them; [option, word] only if there is a word.
+const shell = (word: string) => /^[\w.:=@/+-]+$/.test(word) ? word : `'${word.replace(/'/g, "'\\''")}'`;
+export const sh = (text: TemplateStringsArray, ...words: (string | number | [string, string])[]) => String.raw({ raw: text }, ...words.map((word) =>
+  !Array.isArray(word) ? shell(String(word)) : word[1] && ` ${word[0]} ${shell(word[1])}`));
 // What the page shows, for the terminal.
 export function CopyAs({ cli, api, body }: { cli?: string; api?: string; body?: unknown }) {
-  const url = api !== undefined && `curl -H "Authorization: Bearer $MREG_TOKEN" ${body ? `--json '${JSON.stringify(body)}' ` : ""}'${location.origin}/api/v1${api}'`;
+  const url = api !== undefined && sh`curl -H "Authorization: Bearer $MREG_TOKEN"${["--json", body ? JSON.stringify(body) : ""]} ${`${location.origin}/api/v1${api}`}`;
   return <span class="copyas">{cli && <Copy text={cli} label="Copy as CLI" />}{url && <Copy text={url} label="Copy as curl" />}</span>;
 }
 
@@ -117,9 +134,8 @@ export function Choice({ label, name, items }: { label: string; name: string; it
 }
 export function Tabs({ base, items }: { base: string; items: [string, string, number?][] }) {
   const here = path.value.split("?")[0], bar = useBar();
-  const words = path.value.includes("at=") ? `?at=${encodeURIComponent(query("at"))}` : "";
   return <nav class="tabs" aria-label="Parts of this page" ref={bar}>{items.map(([end, text, n]) =>
-    <a key={end} href={base + end + words} aria-current={here === base + end ? "page" : undefined}>{text}{n !== undefined && <small class="soft"> {n}</small>}</a>)}</nav>;
+    <a key={end} href={then(base + end)} aria-current={here === base + end ? "page" : undefined}>{text}{n !== undefined && <small class="soft"> {n}</small>}</a>)}</nav>;
 }
 export const Pages = ({ next, first }: { next?: string; first?: boolean }) => <p class="more">
   {!first && query("cursor") && <><a href={withQuery({ cursor: "" })}>First page</a> </>}

@@ -40,11 +40,14 @@ export function withQuery(changes: Record<string, string>): string {
 }
 
 // The time that the page shows, "" for now; and the environment that was picked, "" for all.
-// In whole seconds it means the end of that second: what happened within it has happened.
-export const at = computed(() => query("at").replace(/(T\d\d:\d\d:\d\d)(?=Z$|[+-]\d\d:?\d\d$|$)/, "$1.999"));
+// In whole seconds it means the end of that second: what happened within it has happened. As the server has it, a day
+// alone is its end, and without an offset it is UTC.
+const WHOLE: [RegExp, string][] = [[/^\d{4}-\d\d-\d\d$/, "$&T23:59:59"], [/(T\d\d:\d\d)(?=Z$|[+-]\d\d:?\d\d$|$)/, "$1:00"],
+  [/(T\d\d:\d\d:\d\d)(?=Z$|[+-]\d\d:?\d\d$|$)/, "$1.999"], [/T[\d:.]+$/, "$&Z"]];
+export const at = computed(() => WHOLE.reduce((time, [part, whole]) => time.replace(part, whole), query("at")));
 export const environment = computed(() => query("env"));
-// Links keep the time, so that a walk through the past stays there.
-export const then = (href: string) => at.value ? `${href}?at=${encodeURIComponent(at.value)}` : href;
+// Links keep the time, as it was written, so that a walk through the past stays there.
+export const then = (href: string) => at.value ? `${href}${href.includes("?") ? "&" : "?"}at=${quote(query("at"))}` : href;
 export const to = {
   model: (name: string) => `/models/${quote(name)}`,
   version: (name: string, n: number | string) => `/models/${quote(name)}/versions/${quote(String(n))}`,

@@ -11,10 +11,11 @@ export async function ask(): Promise<void> {
 }
 
 export async function logout(): Promise<void> {
-  await send("DELETE", "/session").catch(() => undefined);
+  const gone = send("DELETE", "/session").catch(() => undefined); // asked as whoever is logged in still
   forget();
   notice.value = "";
-  me.value = null;
+  me.value = null; // at once: what is being asked meanwhile and refused is no session that ended by itself
+  await gone;
 }
 
 export function Login() {

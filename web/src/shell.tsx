@@ -1,11 +1,11 @@
 // The frame around every page: side bar, search, what time is shown, whether it is live, who is logged in.
 import type { ComponentChildren } from "preact";
-import { useEffect, useState } from "preact/hooks";
-import { type Environment, type List, type Rollout, asOf, get, lastAnswer, may, me } from "./api";
+import { useEffect, useLayoutEffect, useState } from "preact/hooks";
+import { type Environment, type List, type Rollout, asOf, get, lastAnswer, many, me } from "./api";
 import { connection, useLoad } from "./live";
-import { Palette, ROOMS, paletteOpen } from "./palette";
+import { Palette, ROOMS, mayEnter, paletteOpen } from "./palette";
 import { at, environment, go, path, segments, then, withQuery } from "./router";
-import { waits } from "./pages/common";
+import { needsSomebody } from "./pages/common";
 import { logout } from "./session";
 import { clock, exact, moment, setZone, typed, zone, zoneName } from "./time";
 
@@ -47,7 +47,7 @@ function TimeMachine() {
   const form = <form class="inline when" noValidate onInput={() => setFault("")} onSubmit={(event) => { event.preventDefault(); setFault(pick(new FormData(event.currentTarget))); }}>
     <input type="date" name="day" defaultValue={day} aria-label="Day" /><input name="time" defaultValue={time} size={11} aria-label={`Time, 24 h (${zoneName()})`} placeholder="14:23:03" autocomplete="off" /><small>24 h, {zoneName()}</small>
     <button>Show</button><button type="button" class="quiet" onClick={() => { setFault(""); setOpen(false); }}>Cancel</button>{fault && <span class="note bad" role="alert">{fault}</span>}</form>;
-  if (at.value) return <div class="banner" role="status"><span>As it was at <b>{exact(at.value)}</b></span>
+  if (at.value) return <div class="banner" role="status">{Date.parse(at.value) > Date.now() + 999 ? <span><b>{exact(at.value)}</b> is yet to come: this is how it is now</span> : <span>As it was at <b title={at.value}>{exact(at.value)}</b></span>}
     {open ? form : <button class="quiet" onClick={() => setOpen(true)}>Another time…</button>}<a href={withQuery({ at: "" })}>Back to now</a></div>;
   return open ? form : <button class="quiet" title="Show the registry as it was at some time" onClick={() => setOpen(true)}>Now ▾</button>;
 }
@@ -55,14 +55,14 @@ function TimeMachine() {
 function Side({ open, close }: { open: boolean; close: () => void }) {
   const here = "/" + (segments()[0] ?? "");
   const counts = useLoad(async () => {
-    const [active, queued, waiting] = await Promise.all([get<List<Rollout>>("/rollouts?active=true&limit=200"), get<List<Rollout>>("/rollouts?queued=true&limit=200"), get<List<unknown>>("/approvals?limit=100").catch(() => ({ items: [] }))]);
-    return { "/rollouts": new Set([...active.items, ...queued.items].filter(waits).map((r) => r.id)).size, "/approvals": waiting.items.length } as Record<string, number>;
+    const [active, waiting] = await Promise.all([many<Rollout>("/rollouts?active=true&limit=200", 200), get<List<unknown>>("/approvals?limit=100")]);
+    return { "/rollouts": active.items.filter(needsSomebody).length, "/approvals": waiting.items.length } as Record<string, number>;
   }, 15_000, "side");
   return <aside aria-label="Side bar" class={`side${open ? " open" : ""}`}>
-    <a class="brand" href="/"><img src="/icon.svg" alt="" width="22" height="22" />mreg</a>
-    <nav aria-label="Rooms" onClick={close}>{ROOMS.filter(([to]) => to !== "/admin" || may("audit")).map(([to, label]) =>
-      <a key={to} href={["/", "/models", "/rollouts", "/nodes", "/history"].includes(to) ? then(to) : to} aria-current={here === to ? "page" : undefined}>{label}
-        {(counts.data?.[to] ?? 0) > 0 && <span class="count" title="wait">{counts.data![to]}<span class="unseen"> wait</span></span>}</a>)}</nav>
+    <a class="brand" href={then("/")}><img src="/icon.svg" alt="" width="22" height="22" />mreg</a>
+    <nav aria-label="Rooms" onClick={close}>{ROOMS.filter(([to]) => mayEnter(to)).map(([to, label]) =>
+      <a key={to} href={then(to)} aria-current={here === to ? "page" : undefined}>{label}
+        {!at.value && (counts.data?.[to] ?? 0) > 0 && <span class="count" title={`${counts.data![to]} ${counts.data![to] === 1 ? "needs" : "need"} somebody`}>{counts.data![to]}<span class="unseen"> {counts.data![to] === 1 ? "needs" : "need"} somebody</span></span>}</a>)}</nav>
     <div class="foot">
       <Theme />
       <select class="zone" aria-label="Times in" value={zone.value} onChange={(event) => setZone(event.currentTarget.value as "UTC" | "local")}><option value="local">Times: local</option><option value="UTC">Times: UTC</option></select>
@@ -92,8 +92,8 @@ addEventListener("keydown", (event) => {
   const target = event.target as HTMLElement;
   if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "k") { event.preventDefault(); paletteOpen.value = true; return; }
   if (event.ctrlKey || event.metaKey || event.altKey || !me.value || !keysOn() || /^(INPUT|TEXTAREA|SELECT)$/.test(target.tagName) || document.querySelector("dialog[open]")) return;
-  const room = ROOMS.find(([, , key]) => key === event.key);
-  if (leader && room && Date.now() - leader < 1200) { event.preventDefault(); leader = 0; go(room[0]); return; }
+  const room = ROOMS.find(([to, , key]) => key === event.key && mayEnter(to));
+  if (leader && room && Date.now() - leader < 1200) { event.preventDefault(); leader = 0; go(then(room[0])); return; }
   leader = event.key === "g" ? Date.now() : 0;
   if (event.key === "/") { event.preventDefault(); paletteOpen.value = true; }
   if (event.key === "j") move(1);
@@ -104,6 +104,12 @@ addEventListener("keydown", (event) => {
 export function Frame({ children }: { children: ComponentChildren }) {
   const [open, setOpen] = useState(false);
   useEffect(() => setOpen(false), [path.value]);
+  useLayoutEffect(() => { // as soon as the menu is there: the next key may be Escape
+    if (!open) return;
+    const shut = (event: KeyboardEvent) => { if (event.key === "Escape") { setOpen(false); document.querySelector<HTMLElement>(".menu")?.focus(); } };
+    addEventListener("keydown", shut);
+    return () => removeEventListener("keydown", shut);
+  }, [open]);
   return <>
     <a class="skip" href="#main">Skip to the content</a>
     <div class="frame">

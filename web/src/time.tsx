@@ -1,5 +1,5 @@
 // Times and durations: relative with the exact time at hand, in UTC or as on the wall, and clocks that run.
-import { signal } from "@preact/signals";
+import { computed, signal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import { at as shown } from "./router";
 
@@ -7,14 +7,16 @@ export const zone = signal<"UTC" | "local">(localStorage.getItem("mreg-zone") ==
 export const setZone = (name: "UTC" | "local") => { localStorage.setItem("mreg-zone", name); zone.value = name; };
 
 const second = signal(Date.now());
+const slow = computed(() => Math.floor(second.value / 10_000)); // for what changes by the minute
 let users = 0, timer = 0;
 // Ticks each second while something on the page needs it and the page is seen.
-function useSecond(): number {
+function useSecond(since = Infinity): number {
   useEffect(() => {
     if (users++ === 0) timer = window.setInterval(() => { if (!document.hidden) second.value = Date.now(); }, 1000);
     return () => { if (--users === 0) clearInterval(timer); };
   }, []);
-  return second.value;
+  void (Date.now() - since > 60_000 ? slow : second).value;
+  return Date.now(); // not the last tick: that may be long ago where nothing ticked
 }
 
 const two = (n: number) => String(n).padStart(2, "0");
@@ -32,9 +34,10 @@ export function exact(time: string): string {
   const part = /:\d\d\.(\d{1,3})/.exec(time)?.[1]?.padEnd(3, "0");
   return part && part !== "999" ? stamp(time).replace(/(\d\d:\d\d:\d\d)/, `$1.${part}`) : stamp(time);
 }
-// Day and time as they are typed, "2026-11-03" and "14:23:03.250", and the moment that they name.
+// Day and time as they are typed, "2026-11-03" and "14:23:03.250", and the moment that they name; of what is no time, now.
 export function typed(time: string | number): [string, string] {
-  const d = new Date(time), text = new Date(d.getTime() - (zone.value === "UTC" ? 0 : d.getTimezoneOffset() * 60_000)).toISOString(), part = text.slice(20, 23);
+  const wall = (d: Date) => new Date(d.getTime() - (zone.value === "UTC" ? 0 : d.getTimezoneOffset() * 60_000)), given = wall(new Date(time));
+  const text = (Number.isNaN(given.getTime()) ? wall(new Date()) : given).toISOString(), part = text.slice(20, 23);
   return [text.slice(0, 10), text.slice(11, 19) + (part === "999" || typeof time === "number" ? "" : `.${part}`)];
 }
 export const moment = (day: string, time: string) => new Date(`${day}T${time}${zone.value === "UTC" ? "Z" : ""}`);
@@ -57,8 +60,10 @@ export function span(ms: number): string {
 // "3 min ago"; the exact time is its title.
 export function Ago({ at }: { at?: string }) {
   if (!at) return <>–</>;
-  if (shown.value) return <At at={at} />; // in the past nothing is "ago"
-  const seconds = Math.max(0, (Date.now() - Date.parse(at)) / 1000);
+  return shown.value ? <At at={at} /> : <Since at={at} />; // in the past nothing is "ago"
+}
+function Since({ at }: { at: string }) {
+  const seconds = Math.max(0, (useSecond(Date.parse(at)) - Date.parse(at)) / 1000);
   const unit = UNITS.find(([n]) => seconds >= n);
   return <time dateTime={at} title={stamp(at)}>{unit ? `${Math.floor(seconds / unit[0])} ${unit[1]} ago` : "now"}</time>;
 }
@@ -73,9 +78,13 @@ export function Countdown({ until }: { until: string }) {
   const left = Date.parse(until) - useSecond();
   return <b title={stamp(until)}>{left > 0 ? span(left) : "over"}</b>;
 }
+// The same within a sentence.
+export function Left({ until }: { until: number }) {
+  const left = until - useSecond();
+  return <span class="nums">{left > 0 ? `${span(left)} left` : "time is over"}</span>;
+}
 // Go durations of the API ("1h30m", "30s") in words.
 export function duration(text?: string): string {
   if (!text || /^0/.test(text)) return "none";
-  if (/^\d+ms$/.test(text)) return "1 s";
-  return text.replace(/(\d+)h/, "$1 h ").replace(/(\d+)m(?!s)/, "$1 min ").replace(/(\d+)s/, "$1 s").replace(/(\d+)d/, "$1 d ").trim();
+  return text.replace(/(\d+)ms/, "$1 ms").replace(/(\d+)h/, "$1 h ").replace(/(\d+)m(?!s)/, "$1 min ").replace(/(\d+)s/, "$1 s").replace(/(\d+)d/, "$1 d ").trim();
 }

@@ -5,6 +5,7 @@ import { stamp } from "./time";
 
 interface Named { id: string; name: string }
 let asked = "";
+me.subscribe((who) => { if (!who) asked = ""; }); // the next session begins without names
 
 async function learn() {
   const lists = await Promise.all([get<List<Named>>("/tokens?limit=500"), may("admin") ? get<List<Named>>("/users?limit=500") : { items: [] }]);

@@ -2,7 +2,7 @@
 import { type List, type Model, get, may, send } from "../api";
 import { useAsk } from "../ask";
 import { useLoad } from "../live";
-import { Empty, Loaded, Table } from "../parts";
+import { Empty, Loaded, Table, sh } from "../parts";
 import { quote, to } from "../router";
 import { Ago } from "../time";
 import { Who } from "../who";
@@ -18,7 +18,7 @@ export function Aliases({ model, changed }: { model: Model; changed: () => void 
     act: (f) => send("PUT", `${base}/${quote(alias ?? f.alias!)}`, { version: Number(f.version), ...(alias ? { expected: version } : {}), ...(f.reason && { reason: f.reason }) }) });
   const remove = (a: Alias) => ask({ title: `Remove ${a.alias}`, verb: "Remove", danger: true, text: <p>Version {a.version} stays as it is.</p>, act: (f) => send("DELETE", `${base}/${quote(a.alias)}?reason=${quote(f.reason ?? "")}`) });
   return <Loaded of={list}>{({ items }) => <>
-    {items.length === 0 ? <Empty text="No alias: a name such as “candidate” that can be moved from version to version." command={`mreg alias set ${model.name}@${model.latest ?? 1} candidate`} />
+    {items.length === 0 ? <Empty text="No alias: a name such as “candidate” that can be moved from version to version." command={sh`mreg alias set ${model.name}@${model.latest ?? 1} candidate`} />
       : <Table caption="Aliases" heads={["Alias", "Version", "Since", "By", ""]}>
         {items.map((a) => <tr key={a.alias}><td>{a.alias}</td><td class="nums"><a href={to.version(model.name, a.version)}>{a.version}</a></td><td class="tight"><Ago at={a.since} /></td><td><Who actor={a.by} /></td>
           <td class="num tight">{may("push") && !model.live[a.alias] && <><button class="quiet" onClick={() => set(a.alias, a.version)}>Move…</button><button class="quiet" onClick={() => remove(a)}>Remove…</button></>}</td></tr>)}</Table>}

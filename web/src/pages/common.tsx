@@ -1,18 +1,40 @@
 // Pieces that several pages share: history rows, rollout rows, where versions are.
 import type { ComponentChildren } from "preact";
+import { useMemo } from "preact/hooks";
+import { signal } from "@preact/signals";
 import type { Brought, Change, Rollout, Target, TargetTally } from "../api";
 import { Badge, Table, plural } from "../parts";
 import { then, to } from "../router";
-import { Ago } from "../time";
+import { Ago, Left } from "../time";
 import { Said, Who } from "../who";
 
-// A rollout's name in a message leads to the rollout; who paused it has a name.
-export const linked = (message: string): ComponentChildren[] => message.split(/(\br-\d+(?:-\d+)?\b|(?<=paused: )[tu]-\d+\b)/).map((part, i) =>
-  i % 2 && !part.startsWith("r") ? <Who key={i} actor={part} /> : i % 2 ? <a key={i} class="inline" href={to.rollout(part)}>{part}</a> : part);
+// What a command to a rollout is called on its button; history tells it by the same words.
+export const COMMANDS: Record<string, string> = { approve: "Approve", resume: "Resume", pause: "Pause", promote: "End this step now", "promote-full": "Skip all waiting", extend: "Bake longer", reject: "Reject", halt: "Halt as it is", abort: "Abort and go back" };
+const asButton = (message: string) => message.replace(/^([a-z-]+) rollout (?=r-\d)/, (whole, verb: string) => COMMANDS[verb] ? `“${COMMANDS[verb]}” for ` : whole);
 
-export function Changes({ items, caption = "History" }: { items: Change[]; caption?: string }) {
-  if (items.length === 0) return <p class="lede">Nothing has happened yet.</p>;
-  return <Table caption={caption} heads={["When", "Who", "What"]}>
+// A rollout's name in a message leads to the rollout; who did it has a name.
+export const linked = (message: string): ComponentChildren[] => asButton(message).split(/(\br-\d+(?:-\d+)?\b|(?<=: |\bby )[tu]-\d+\b)/).map((part, i) =>
+  i % 2 && !part.startsWith("r") ? <Who key={i} actor={part} /> : i % 2 ? <a key={i} class="inline" href={then(to.rollout(part))}>{part}</a> : part);
+
+// A sentence of the server's about what goes on: the time that is left in it runs on until the next sentence comes.
+const MS: Record<string, number> = { d: 86_400_000, h: 3_600_000, m: 60_000, s: 1000 };
+export function Sentence({ text = "" }: { text?: string }) {
+  const since = useMemo(() => Date.now(), [text]);
+  return <>{text.split(/\b((?:\d+[dhms] ?)+)\bleft\b/).map((part, i) => i % 2 === 0 ? <Said key={i} text={part} />
+    : <Left key={i} until={since + [...part.matchAll(/(\d+)([dhms])/g)].reduce((sum, [, n, unit]) => sum + Number(n) * MS[unit!]!, 0)} />)}</>;
+}
+
+// The rollout that is on the page, as it was seen last: a dialog that is open over it tells when it has moved on.
+export const latest = signal<Rollout | undefined>(undefined);
+export function goneFor(asked: Rollout, isLegal: (now: Rollout) => boolean, why = (now: Rollout) => now.ended ? `${now.id} has ended meanwhile: ${now.outcome ?? now.phase}.` : `${now.id} has moved on meanwhile: it is ${now.phase} now.`): string {
+  const now = latest.value?.id === asked.id ? latest.value : asked;
+  return isLegal(now) ? "" : why(now);
+}
+
+// isPart: there are more, further back.
+export function Changes({ items, isPart }: { items: Change[]; isPart?: boolean }) {
+  if (items.length === 0) return <p class="lede">{isPart ? "Nothing among the latest changes." : "Nothing has happened yet."}</p>;
+  return <Table caption="History" heads={["When", "Who", "What"]}>
     {items.map((c) => <tr key={c.seq}>
       <td class="tight soft"><Ago at={c.time} /></td><td class="tight"><Who actor={c.actor} /></td><td class="fill">{linked(c.message)}
         {c.reason && <p class="under">“{c.reason}”</p>}</td>
@@ -20,9 +42,8 @@ export function Changes({ items, caption = "History" }: { items: Change[]; capti
   </Table>;
 }
 
+// Stands until a person does something: so say the overview, the filter and the count in the side bar. What is queued waits for its turn only.
 export const needsSomebody = (r: Rollout) => ["paused", "rollback-stuck"].includes(r.phase);
-// What waits: for a person or for its turn. The filter and the count in the side bar mean the same.
-export const waits = (r: Rollout) => r.phase === "queued" || needsSomebody(r);
 
 // What put the live version there, when and by whom.
 export function BroughtBy({ by: t }: { by: Brought }) {
@@ -36,7 +57,7 @@ export function RolloutRows({ label, items, isList }: { label: string; items: Ro
       <a href={then(to.rollout(r.id))}>{r.id}</a>
       <span><a href={then(to.model(r.model))}>{r.model}</a> <span class="nums tight">{r.from ?? "–"} → {r.to}</span></span>
       <span>{r.environment}</span><span><Badge text={r.phase} /></span>
-      <span class="says"><Said text={r.outcome ?? r.waiting ?? r.cause} /></span>
+      <span class="says"><Sentence text={r.outcome ?? r.waiting ?? r.cause} /></span>
       <small><Ago at={r.created} />{isList && <> by <Who actor={r.actor} /></>}</small>
     </li>)}
   </ul>;
@@ -47,7 +68,7 @@ type Count = { what: string; n: number; tone: string };
 function toneOf(version: number | undefined, live: number | undefined): string {
   return !version ? (live ? "warn" : "") : version === live ? "good" : "accent";
 }
-export function spreadOf(target: TargetTally): Count[] {
+function spreadOf(target: TargetTally): Count[] {
   const counts: Count[] = target.versions.map((v) => ({ what: v.version ? `on ${v.version}` : "without it", n: v.n_nodes, tone: toneOf(v.version, target.live) }));
   if (target.n_unreachable) counts.push({ what: "unreachable", n: target.n_unreachable, tone: "bad" });
   return counts;

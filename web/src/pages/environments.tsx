@@ -1,31 +1,32 @@
 // Environments in their order, and one: what runs there, its nodes, its policy, its routers.
 import { useState } from "preact/hooks";
-import { type Environment, type List, type Rollout, type Summary, type TargetTally, get, may, send } from "../api";
+import { type Environment, type List, type Rollout, type Summary, type TargetTally, asOf, get, many, may, send } from "../api";
 import { useAsk } from "../ask";
 import { ShareBar } from "../charts";
 import { useLoad } from "../live";
-import { Command, Empty, Head, Loaded, Table, Tabs, count, plural } from "../parts";
-import { quote, to } from "../router";
+import { Command, Empty, Head, Loaded, Table, Tabs, count, plural, sh } from "../parts";
+import { at, quote, then, to } from "../router";
 import { Ago, duration } from "../time";
 import { BroughtBy, Spread } from "./common";
 import { Freezes } from "./freezes";
 import { WholePolicy } from "./policy";
 import { Quarantine, Queue } from "./queue";
-import { canGoBack, rollBack } from "./rollback";
+import { RollBack } from "./rollback";
 import { Routers } from "./routers";
+import { ServedThen } from "./then";
 
 type Policy = Record<string, unknown>;
 export function Environments() {
-  const list = useLoad(() => get<List<Environment & { freezes?: string[] }>>("/environments"), 5000, "environments");
+  const api = asOf("/environments"), list = useLoad(() => get<List<Environment & { freezes?: string[] }>>(api), 5000, api);
   return <>
-    <Head title="Environments" cli="mreg env list" api="/environments" />
+    <Head title="Environments" cli={at.value ? sh`mreg api GET ${api}` : "mreg env list"} api={api} />
     <Loaded of={list}>{({ items }) => items.length === 0 ? <Empty text="No environment yet. Make one, then add its nodes:" command="mreg env create production" />
-      : <Table caption="Environments" heads={["Name", "Strategy", "Gates", "Approvals", "Nodes", "Now", "Since"]}>
-        {items.map((e) => <tr key={e.name}><td><a href={to.env(e.name)}>{e.name}</a></td>
+      : <Table caption="Environments" heads={["Name", "Strategy", "Gates", "Approvals", "Nodes", "Freezes", "Made"]}>
+        {items.map((e) => <tr key={e.name}><td><a href={then(to.env(e.name))}>{e.name}</a></td>
           <td>{String(e.policy.strategy ?? "rolling (default)")}</td>
           <td>{((e.policy.gates as { kind: string }[] | undefined) ?? []).map((g) => g.kind).join(", ") || "default"}</td>
           <td>{e.policy.approvals ? plural(Number(e.policy.approvals), "person").replace("persons", "people") : "none"}</td>
-          <td><a href={to.nodes(e.name)}>{plural(e.n_nodes, "node")}</a></td><td>{e.freezes?.length ? <a href={`${to.env(e.name)}/policy`}>frozen</a> : "open"}</td><td class="tight"><Ago at={e.created} /></td></tr>)}
+          <td><a href={then(to.nodes(e.name))}>{plural(e.n_nodes, "node")}</a></td><td>{at.value ? "not kept" : e.freezes?.length ? <a href={`${to.env(e.name)}/policy`}>frozen now</a> : "none now"}</td><td class="tight"><Ago at={e.created} /></td></tr>)}
       </Table>}</Loaded>
   </>;
 }
@@ -55,7 +56,7 @@ function PolicyOf({ environment, changed }: { environment: Environment; changed:
     <dl class="facts">{words(environment.policy).map(([name, what]) => <><dt key={name}>{name}</dt><dd>{what}</dd></>)}</dl>
     {environment.effective_policy && <><h3>What holds</h3><WholePolicy whole={environment.effective_policy} set={environment.policy} /></>}
     <h3>What was set, as JSON</h3><pre class="panel pad" tabIndex={0} role="region" aria-label="Policy as JSON"><code>{shown}</code></pre>
-    {may("admin") && <p class="more"><button onClick={() => setText(shown)}>Edit…</button></p>}</>;
+    {may("admin") && !at.value && <p class="more"><button onClick={() => setText(shown)}>Edit…</button></p>}</>;
   return <form onSubmit={(event) => {
     event.preventDefault();
     let policy: unknown;
@@ -72,16 +73,16 @@ function PolicyOf({ environment, changed }: { environment: Environment; changed:
 
 function Targets({ name }: { name: string }) {
   const page = useLoad(async () => {
-    const [summary, queued] = await Promise.all([get<Summary>(`/environments/${quote(name)}/summary`), get<List<Rollout>>(`/rollouts?env=${quote(name)}&queued=true&limit=200`)]);
+    const [summary, queued] = await Promise.all([get<Summary>(`/environments/${quote(name)}/summary`), many<Rollout>(`/rollouts?env=${quote(name)}&queued=true&limit=200`, 200)]);
     return { summary, waits: [...new Set(queued.items.map((r) => r.model))] };
   }, 5000, `targets/${name}`);
   const [dialog, ask] = useAsk(page.again);
   const row = (t: TargetTally) => <tr key={t.model}>
     <td><a href={to.model(t.model)}>{t.model}</a>{t.serve_as !== t.model && <small class="soft mono"> as {t.serve_as}</small>}</td>
     <td class="nums">{t.live ? <a href={to.version(t.model, t.live)}>{t.live}</a> : <span class="soft tight">none yet</span>}</td><td class="tight" title={t.live_reason}><BroughtBy by={t} /></td><td class="fill"><Spread target={t} /></td><td class="tight">{t.rollout && <a href={to.rollout(t.rollout)}>{t.rollout}</a>}</td>
-    <td class="num tight">{may("deploy") && canGoBack(t) && <button class="quiet" onClick={() => ask(rollBack(t.model, name))}>Roll back…</button>}</td></tr>;
+    <td class="num tight">{may("deploy") && <RollBack target={t} env={name} ask={ask} />}</td></tr>;
   return <Loaded of={page}>{({ summary, waits }) => <>
-    {summary.targets.length === 0 ? <Empty text="No model was ever rolled out here. Promote a version:" command={`mreg promote MODEL@VERSION ${name} --watch`} />
+    {summary.targets.length === 0 ? <p class="lede">No model was ever rolled out here.{may("deploy") ? " Promote a version:" : " A deployer promotes a version."}</p>
       : <Table caption={`What runs in ${name}`} heads={["Model", "Live", "Brought", "On the nodes", "Rollout", ""]}>{summary.targets.map(row)}</Table>}
     {waits.map((model) => <Queue key={model} env={name} model={model} />)}
     <Quarantine env={name} />
@@ -94,13 +95,18 @@ function Targets({ name }: { name: string }) {
 }
 
 export function EnvironmentPage({ name, part }: { name: string; part: string }) {
-  const base = `/environments/${quote(name)}`;
+  const base = asOf(`/environments/${quote(name)}`);
   const page = useLoad(() => get<Environment & { freezes?: string[] }>(base), 10_000, base);
-  return <Loaded of={page}>{(env) => <>
-    <Head crumbs={[["Environments", "/environments"]]} title={env.name} cli={part === "policy" ? `mreg env show ${env.name} --effective` : `mreg target list ${env.name}`} api={base}><a class="button" href={`/?env=${quote(name)}`}>Overview</a><a class="button" href={to.nodes(name)}>{plural(env.n_nodes, "node")}</a></Head>
+  return <Loaded of={page}>{(env) => at.value ? <>
+    <Head crumbs={[["Environments", then("/environments")]]} title={env.name} cli={sh`mreg api GET ${base}`} api={base}><a class="button" href={then(to.nodes(name))}>{plural(env.n_nodes, "node")}</a></Head>
+    <p class="note">Freezes, routers and what waited are not kept: here are its policy and what its nodes served.</p>
+    <Tabs base={to.env(name)} items={[["", "What ran"], ["/policy", "Policy"]]} />
+    {part === "policy" ? <><h2>Policy then</h2><PolicyOf environment={env} changed={page.again} /></> : <ServedThen env={name} />}
+  </> : <>
+    <Head crumbs={[["Environments", "/environments"]]} title={env.name} cli={part === "policy" ? sh`mreg env show ${env.name} --effective` : sh`mreg target list ${env.name}`} api={base}><a class="button" href={`/?env=${quote(name)}`}>Overview</a><a class="button" href={to.nodes(name)}>{plural(env.n_nodes, "node")}</a></Head>
     {(env.freezes ?? []).length > 0 && part !== "policy" && <p class="note warn">Nothing goes forward here now: <a href={`${to.env(name)}/policy`}>frozen</a>. Rollbacks always run.</p>}
     <Tabs base={to.env(name)} items={[["", "What runs"], ["/policy", "Policy and freezes"], ["/routers", "Routers"]]} />
     {part === "policy" ? <div class="cols"><div><h2>Policy</h2><PolicyOf environment={env} changed={page.again} /></div><div><h2>Freezes</h2><Freezes environment={name} /></div></div>
-      : part === "routers" ? <Routers environment={name} /> : <><Targets name={name} /><Command text={`mreg promote MODEL@VERSION ${name} --watch`} /></>}
+      : part === "routers" ? <Routers environment={name} /> : <><Targets name={name} />{may("deploy") && <Command text={sh`mreg promote MODEL@VERSION ${name} --watch`} />}</>}
   </>}</Loaded>;
 }

@@ -4,11 +4,13 @@ import { useAsk } from "../ask";
 import { useLoad } from "../live";
 import { Badge, Loaded, Table } from "../parts";
 import { quote } from "../router";
-import { At } from "../time";
+import { At, moment, zoneName } from "../time";
 import { Who } from "../who";
 
 interface Freeze { id: string; type: string; environment?: string; model?: string; from?: string; until?: string; weekly?: string; reason?: string; actor?: string; state: string;
   holds_until?: string; next?: string }
+
+const typedIn = (text: string) => moment(text.slice(0, 10), text.slice(11)).toISOString(); // of a field for day and time
 
 export function Freezes({ environment }: { environment: string }) {
   const list = useLoad(() => get<List<Freeze>>(`/freezes?env=${quote(environment)}`), 10_000, `freezes/${environment}`);
@@ -23,8 +25,8 @@ export function Freezes({ environment }: { environment: string }) {
     <div class="actions">
       {may("approve") && <button onClick={() => ask({ title: `Freeze ${environment}`, verb: "Freeze", needsReason: true,
         text: <p>No rollout goes forward meanwhile. Rollbacks always run.</p>,
-        fields: <><label class="field">From (empty: now)<input type="datetime-local" name="from" /></label><label class="field">Until<input type="datetime-local" name="until" required /></label></>,
-        act: (v) => post("/freezes", { environment, ...(v.from && { from: new Date(v.from).toISOString() }), until: new Date(v.until!).toISOString(), reason: v.reason }) })}>Freeze…</button>}
+        fields: <><label class="field">From, {zoneName()} (empty: now)<input type="datetime-local" name="from" /></label><label class="field">Until, {zoneName()}<input type="datetime-local" name="until" required /></label></>,
+        act: (v) => post("/freezes", { environment, ...(v.from && { from: typedIn(v.from) }), until: typedIn(v.until!), reason: v.reason }) })}>Freeze…</button>}
       {may("deploy") && !items.some((f) => f.type === "stop") && <button class="danger" onClick={() => ask({ title: `Stop the line in ${environment}`, verb: "Stop", danger: true, needsReason: true, text: <p>No rollout goes forward until somebody lets it. Rollbacks always run.</p>,
         act: (v) => send("PUT", "/stop-line", { on: true, environment, reason: v.reason }) })}>Stop the line…</button>}
     </div>

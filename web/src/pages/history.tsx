@@ -1,10 +1,10 @@
 // The journal, newest first, with filters; every row is a signed git commit. Also who set each thing that holds now.
 import { useMemo } from "preact/hooks";
-import { type Change, type List, asOf, get, may, me, names } from "../api";
+import { type Change, asOf, get, many, may, me, names } from "../api";
 import { ShareBar } from "../charts";
 import { useLoad } from "../live";
-import { Choice, Command, Copy, Head, Loaded, Table, count } from "../parts";
-import { environment, go, query, quote, to, withQuery } from "../router";
+import { Choice, Command, Copy, Head, Loaded, Table, count, sh } from "../parts";
+import { at, environment, go, query, quote, to, withQuery } from "../router";
 import { stamp } from "../time";
 import { Who } from "../who";
 import { BlameRows } from "./blame";
@@ -58,19 +58,19 @@ function Check({ last }: { last?: Change }) {
 }
 
 // By id, or by any part of the name.
-const isBy = (c: Change, who: string) => c.actor === who || (c.actor === me.value?.actor ? `you ${me.value.name}` : names.value[c.actor] ?? c.actor).toLowerCase().includes(who.toLowerCase());
+const isBy = (c: Change, who: string) => /^[tu]-\d+$/.test(who) ? c.actor === who : (c.actor === me.value?.actor ? `you ${me.value.name}` : names.value[c.actor] ?? c.actor).toLowerCase().includes(who.toLowerCase());
 
 export function History() {
   const model = query("model"), kind = query("kind"), actor = query("actor"), cursor = query("cursor"), view = query("view"), env = environment.value;
-  const api = asOf(`/history?limit=${kind || actor || view === "blame" ? 500 : 100}${model && `&model=${quote(model)}`}${env && `&env=${quote(env)}`}${cursor && `&before=${quote(cursor)}`}`);
-  const list = useLoad(() => get<List<Change>>(api), 5000, api);
+  const api = asOf(`/history?limit=${kind || actor || view === "blame" ? 500 : 100}${model && `&model=${quote(model)}`}${env && `&env=${quote(env)}`}${cursor && `&cursor=${quote(cursor)}`}`);
+  const list = useLoad(() => many<Change>(api), 5000, api);
   const items = useMemo(() => {
     const rows = (list.data?.items ?? []).filter((c) => (!kind || c.kind.startsWith(kind + ".")) && (!actor || isBy(c, actor)));
     return rows;
   }, [list.data, kind, actor, names.value]);
   const chosen = model || env ? ` of ${[model, env].filter(Boolean).join(" in ")}` : "";
   return <>
-    <Head title={`History${chosen}`} cli={`mreg history${model && ` ${model}`}${query("at") && ` --at ${query("at")}`}`} api={api}><Export items={items} /></Head>
+    <Head title={`History${chosen}`} cli={sh`mreg history${["", model]}${["--at", at.value]}`} api={api}><Export items={items} /></Head>
     <div class="head">
       <div class="badges">{view !== "check" && <Choice label="What" name="kind" items={KINDS} />}<Choice label="View" name="view" items={[["", "Log"], ["blame", "Who set what holds"], ["check", "Check it"]]} /></div>
       {view !== "check" && <form class="inline" role="search" onSubmit={(event) => {

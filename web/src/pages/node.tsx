@@ -2,7 +2,7 @@
 import { type Node, type Probe, get, may, post } from "../api";
 import { useAsk } from "../ask";
 import { useLoad } from "../live";
-import { Badge, Chips, Head, Loaded, Table, bytes } from "../parts";
+import { Badge, Chips, Head, Loaded, Table, bytes, sh } from "../parts";
 import { quote, to } from "../router";
 import { Ago, At } from "../time";
 import { Who } from "../who";
@@ -26,11 +26,18 @@ function Cordon({ node: n }: { node: Node }) {
     {n.cordon.waiting && ` Waits: ${n.cordon.waiting}.`} {n.cordon.note}</p>;
 }
 
+// Which try of the same thing it is: rows are newest first, and the ones before it that failed count.
+type Operation = NonNullable<Node["operations"]>[number];
+function tryOf(all: Operation[], i: number): number {
+  const o = all[i]!, older = all.slice(i + 1).filter((one) => one.action === o.action && one.model === o.model && one.version === o.version && one.rollout === o.rollout), n = older.findIndex((one) => one.state !== "failed");
+  return 1 + (n < 0 ? older.length : n);
+}
+
 function Operations({ node: n }: { node: Node }) {
   if (!n.operations?.length) return null;
   return <><h2>Last operations</h2><Table caption="Operations" heads={["When", "What", "For", "Outcome"]}>
     {n.operations.map((o, i) => <tr key={i}><td class="tight"><Ago at={o.started} /></td><td class="tight">{o.action} {o.model} {o.version || ""}</td><td class="tight">{o.rollout ? <a href={to.rollout(o.rollout)}>{o.rollout}</a> : "repair"}</td>
-      <td class="fill"><Badge text={o.state} tone={o.state === "done" ? "good" : o.state === "failed" ? "bad" : "warn"} />{(o.attempt ?? 0) > 1 && <small class="soft"> attempt {o.attempt}</small>}{o.text && <p class="under">{o.text}</p>}</td></tr>)}</Table></>;
+      <td class="fill"><Badge text={o.state} tone={o.state === "done" ? "good" : o.state === "failed" ? "bad" : "warn"} />{tryOf(n.operations!, i) > 1 && <small class="soft"> try {tryOf(n.operations!, i)}</small>}{o.text && <p class="under">{o.text}</p>}</td></tr>)}</Table></>;
 }
 
 export function NodePage({ environment, name }: { environment: string; name: string }) {
@@ -39,15 +46,15 @@ export function NodePage({ environment, name }: { environment: string; name: str
   const [dialog, ask] = useAsk(page.again);
   const command = (verb: string, title: string, text: string) => ask({ title: `${title} ${name}`, verb: title, text: <p>{text}</p>, needsReason: verb !== "uncordon", act: (f) => post(`${base}/${verb}`, { ...(f.reason && { reason: f.reason }) }) });
   return <Loaded of={page}>{(n) => <>
-    <Head crumbs={[["Nodes", "/nodes"], [environment, to.nodes(environment)]]} title={<>{n.name} <States node={n} /></>} cli={`mreg node show ${environment} ${name}`} api={base} />
+    <Head crumbs={[["Nodes", "/nodes"], [environment, to.nodes(environment)]]} title={<>{n.name} <States node={n} /></>} cli={sh`mreg node show ${environment} ${name}`} api={base} />
     {!n.reachable && n.detail && <p class="note bad">{n.detail}</p>}
     <Cordon node={n} />
     {n.busy && <p class="note">Busy: {n.busy}</p>}
     {may("deploy") && <div class="actions">
-      {n.cordon ? <button onClick={() => command("uncordon", "Uncordon", "It takes part in rollouts again and gets today's versions.")}>Uncordon</button>
+      {n.cordon ? <button onClick={() => command("uncordon", "Uncordon", "It takes part in rollouts again and gets today's versions.")}>Uncordon…</button>
         : <button onClick={() => command("cordon", "Cordon", "It keeps what it serves; nothing new is given to it.")}>Cordon…</button>}
       {n.cordon?.kind !== "drain" && <button class="danger" onClick={() => command("drain", "Drain", "It is cordoned and taken out of the router's traffic.")}>Drain…</button>}
-      <button class="quiet" onClick={() => ask({ title: `Check ${name}`, verb: "Check it now", noReason: true, text: <p>The server looks at the node and its folder; nothing is changed.</p>, act: () => post(`${base}/check`, {}) })}>Check now</button>
+      <button class="quiet" onClick={() => ask({ title: `Check ${name}`, verb: "Check it now", noReason: true, text: <p>The server looks at the node and its folder; nothing is changed.</p>, act: () => post(`${base}/check`, {}) })}>Check now…</button>
     </div>}
     <div class="cols aside"><div>
       <h2>Serves</h2>

@@ -2,7 +2,7 @@
 import { type Environment, type List, type Node, type Summary, get } from "../api";
 import { ShareBar } from "../charts";
 import { useLoad } from "../live";
-import { Badge, Chips, Choice, Empty, Head, Loaded, Table, count, plural } from "../parts";
+import { Badge, Chips, Choice, Empty, Head, Loaded, Table, count, plural, sh } from "../parts";
 import { go, query, quote, to, withQuery } from "../router";
 import { Ago } from "../time";
 
@@ -50,7 +50,7 @@ function Section({ room: { name, summary, nodes }, isAlone }: { room: Room; isAl
   return <section>
     <h2>{isAlone ? "" : <><a href={to.nodes(name)}>{name}</a>: </>}{plural(summary.n_nodes, "node")}, {count(summary.n_nodes - summary.n_unreachable)} reachable{summary.n_cordoned > 0 && `, ${count(summary.n_cordoned)} cordoned`}</h2>
     {by && !query("label") && summary.groups && <Groups summary={summary} by={by} />}
-    {summary.n_nodes === 0 ? <Empty text="No node yet. Add one:" command={`mreg node add ${name} NODE --url URL --root FOLDER`} />
+    {summary.n_nodes === 0 ? <Empty text="No node yet. Add one:" command={sh`mreg node add ${name} NODE --url URL --root FOLDER`} />
       : nodes.items.length === 0 ? <p class="lede">None of them.</p>
       : <Table caption={`Nodes of ${name}`} heads={["Node", "State", "Serves", ...(hasLabels ? ["Labels"] : []), "Driver", "Address"]}>{nodes.items.map((node) => <Row key={node.name} node={node} hasLabels={hasLabels} />)}</Table>}
     {nodes.next && !isAlone && <p class="more"><a href={withQuery({}).replace(/^[^?]*/, to.nodes(name))}>{isPicked ? "More" : `All ${count(summary.n_nodes)}`} in {name}</a></p>}
@@ -66,7 +66,7 @@ export function Nodes({ only }: { only?: string }) {
   return <Loaded of={page}>{(rooms) => {
     const labels = [...new Set(rooms.flatMap((room) => room.summary.labels))].slice(0, 4), picked = query("label");
     return <>
-      <Head crumbs={only ? [["Nodes", "/nodes"]] : undefined} title={only ? `Nodes of ${only}` : "Nodes"} cli={only ? `mreg node list ${only}` : "mreg status"} api={only ? `/environments/${only}/nodes` : "/environments"}>
+      <Head crumbs={only ? [["Nodes", "/nodes"]] : undefined} title={only ? `Nodes of ${only}` : "Nodes"} cli={only ? sh`mreg node list ${only}` : "mreg status"} api={only ? `/environments/${quote(only)}/nodes` : "/environments"}>
         {only && <a class="button" href={to.env(only)}>Environment</a>}</Head>
       <div class="head"><div class="badges"><Choice label="Which" name="state" items={[["", "All"], ["unreachable", "Unreachable"], ["cordoned", "Cordoned"]]} />
         {labels.length > 0 && <Choice label="Group by" name="by" items={[["", "No groups"], ...labels.map((l): [string, string] => [l, `By ${l}`])]} />}

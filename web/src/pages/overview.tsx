@@ -1,13 +1,13 @@
 // What needs somebody, what moves, what is live where, what happened last.
-import { type Change, type Environment, type List, type Node, type Rollout, type Summary, asOf, get, may } from "../api";
+import { type Change, type Environment, type List, type Node, type Rollout, type Summary, asOf, get, many, may } from "../api";
 import { ShareBar } from "../charts";
 import { useLoad } from "../live";
-import { Badge, Command, Empty, Head, Loaded, Table, count, plural } from "../parts";
+import { Badge, Command, Empty, Head, Loaded, Table, count, plural, sh } from "../parts";
 import { at, environment, quote, to } from "../router";
 import { Ago } from "../time";
 import { Who } from "../who";
 import { Changes, RolloutRows, Spread, needsSomebody } from "./common";
-import { Served, servedThen } from "./then";
+import { ServedThen } from "./then";
 
 interface Approval { rollout: string; model: string; environment: string; to: number; step: number; needed: number; given: string[]; may_approve: boolean }
 interface Hook { id: string; name: string; enabled: boolean; why?: string; failing_since?: string; last_detail?: string }
@@ -22,7 +22,7 @@ async function loadRoom(name: string) {
 interface Begun { hasModel: boolean; hasEnvironment: boolean; hasNode: boolean; isLive: boolean }
 function FirstSteps({ hasModel, hasEnvironment, hasNode, isLive, environment: env }: Begun & { environment: string }) {
   const steps: [string, boolean, string][] = [["Push a model: any folder of files", hasModel, "mreg push fraud ./out"], ["Make an environment: a set of nodes that serve the same", hasEnvironment, "mreg env create production"],
-    ["Add a node: a model server that runs already", hasNode, `mreg node add ${env} node-1 --url URL --root FOLDER`], ["Take a version live", isLive, `mreg promote fraud@1 ${env} --watch`]];
+    ["Add a node: a model server that runs already", hasNode, sh`mreg node add ${env} node-1 --url URL --root FOLDER`], ["Take a version live", isLive, sh`mreg promote fraud@1 ${env} --watch`]];
   return <><h2>Get started <small>{steps.filter(([, done]) => done).length} of {steps.length} done</small></h2>
     <ol class="panel first">{steps.map(([text, done, command]) => <li key={text} class={done ? "done" : ""}><div><b>{text}{done && <span class="unseen"> (done)</span>}</b>{!done && <Command text={command} />}</div></li>)}</ol>
     <p class="more soft">In a terminal that knows this server: <code>mreg login {location.origin}</code>. <a href="/help">How do I …</a></p></>;
@@ -30,20 +30,15 @@ function FirstSteps({ hasModel, hasEnvironment, hasNode, isLive, environment: en
 
 async function loadAll(only: string) {
   const where = only && `&env=${quote(only)}`;
-  const [environments, active, history, approvals, hooks] = await Promise.all([get<List<Environment>>("/environments"),
-    get<List<Rollout>>(`/rollouts?active=true&limit=200${where}`), get<List<Change>>(`/history?limit=15${where}`), get<List<Approval>>("/approvals?limit=100"), may("admin") ? get<List<Hook>>("/webhooks?limit=200") : { items: [] }]);
+  const [environments, active, queued, history, approvals, hooks] = await Promise.all([get<List<Environment>>("/environments"),
+    many<Rollout>(`/rollouts?active=true&limit=200${where}`, 200), many<Rollout>(`/rollouts?queued=true&limit=200${where}`, 200), get<List<Change>>(`/history?limit=15${where}`), get<List<Approval>>("/approvals?limit=100"), may("admin") ? get<List<Hook>>("/webhooks?limit=200") : { items: [] }]);
   const picked = environments.items.filter((env) => !only || env.name === only);
   const rooms = await Promise.all(picked.map((env) => loadRoom(env.name))), isLive = rooms.some((room) => room.targets.some((t) => t.live));
-  const begun: Begun = { isLive, hasEnvironment: environments.items.length > 0, hasNode: environments.items.some((env) => env.n_nodes > 0), hasModel: isLive || (await get<List<unknown>>("/models?limit=1")).items.length > 0 };
-  return { rooms, begun, active: active.items, history: history.items, hooks: hooks.items.filter((h) => h.enabled ? h.failing_since : h.why),
+  const begun: Begun = { isLive, hasEnvironment: environments.items.length > 0, hasNode: environments.items.some((env) => env.n_nodes > 0), hasModel: isLive || (await many("/models?limit=1")).items.length > 0 };
+  return { rooms, begun, active: active.items.filter((r) => r.phase !== "queued"), queued: queued.items, history, hooks: hooks.items.filter((h) => h.enabled ? h.failing_since : h.why),
     approvals: approvals.items.filter((a) => !only || a.environment === only) };
 }
 type Data = Awaited<ReturnType<typeof loadAll>>;
-
-function Then() {
-  const page = useLoad(() => servedThen(environment.value && `&env=${quote(environment.value)}`), 60_000, `then/${at.value}/${environment.value}`);
-  return <Loaded of={page}>{({ items, next }) => <Served items={items} isPart={next !== undefined} />}</Loaded>;
-}
 
 function Tiles({ needs, moving, rooms }: { needs: number; moving: number; rooms: Data["rooms"] }) {
   const live = rooms.flatMap((room) => room.targets).filter((t) => t.live).length;
@@ -85,8 +80,8 @@ function Needed({ waiting, approvals, lost, more, hooks, whose }: { waiting: Rol
 const SHOWN = 60;
 function Live({ rooms }: { rooms: Data["rooms"] }) {
   const targets = rooms.flatMap((room) => room.targets.map((t) => ({ ...t, environment: room.environment }))).filter((t) => t.live ?? t.rollout);
-  if (rooms.length === 0) return <Empty text="No environment yet. Make one, then add its nodes:" command="mreg env create production" />;
-  if (targets.length === 0) return <Empty text="Nothing is live yet. Promote a version:" command={`mreg promote MODEL@VERSION ${rooms[0]!.environment} --watch`} />;
+  if (rooms.length === 0) return <Empty text="No environment yet. Make one, then add its nodes:" command={may("admin") ? "mreg env create production" : undefined} />;
+  if (targets.length === 0) return <Empty text={may("deploy") ? "Nothing is live yet. Promote a version:" : "Nothing is live yet. A deployer promotes a version:"} command={sh`mreg promote MODEL@VERSION ${rooms[0]!.environment} --watch`} />;
   return <>
     <Table caption="Live versions" heads={["Model", "Environment", "Version", "Since", "By", "On the nodes", "Rollout"]}>
       {targets.slice(0, SHOWN).map((t) => <tr key={t.environment + t.model}>
@@ -106,7 +101,7 @@ function Fleet({ rooms }: { rooms: Data["rooms"] }) {
       <td><a href={to.env(room.environment)}>{room.environment}</a></td><td class="tight">{plural(room.n_nodes, "node")}</td>
       <td><span class="badges">{room.n_nodes > room.n_unreachable && <Badge text={`${count(room.n_nodes - room.n_unreachable)} reachable`} tone="good" />}
         {room.n_unreachable > 0 && <Badge text={`${count(room.n_unreachable)} unreachable`} tone="bad" />}{room.n_cordoned > 0 && <Badge text={`${count(room.n_cordoned)} cordoned`} tone="warn" />}
-        {room.n_nodes === 0 && <span class="soft">add one: mreg node add {room.environment} …</span>}</span></td>
+        {room.n_nodes === 0 && <span class="soft">{may("admin") ? <>add one: mreg node add {room.environment} …</> : "none yet; an admin adds them"}</span>}</span></td>
       <td class="fill">{room.n_nodes > 0 && <ShareBar label={`Nodes of ${room.environment}`} parts={[{ name: "reachable", n: room.n_nodes - room.n_unreachable, kind: "good" }, { name: "unreachable", n: room.n_unreachable, kind: "bad" }]} />}</td>
     </tr>)}
   </Table>;
@@ -115,9 +110,9 @@ function Fleet({ rooms }: { rooms: Data["rooms"] }) {
 export function Overview() {
   const only = environment.value;
   const page = useLoad(() => at.value ? Promise.resolve(undefined) : loadAll(only), 4000, `overview/${only}/${at.value}`);
-  if (at.value) return <><Head title="What was served" cli={`mreg status --at ${at.value}`} api={asOf("/serving")} /><Then /></>;
+  if (at.value) return <><Head title="What was served" cli={sh`mreg status --at ${at.value}`} api={asOf("/serving")} /><ServedThen env={only} /></>;
   return <>
-    <Head title={only ? `Overview of ${only}` : "Overview"} cli={`mreg status${only && ` --env ${only}`}`} api="/rollouts?active=true" />
+    <Head title={only ? `Overview of ${only}` : "Overview"} cli={sh`mreg status${["--env", only]}`} api="/rollouts?active=true" />
     <Loaded of={page}>{(data) => {
       if (!data) return null;
       const waiting = data.active.filter(needsSomebody), moving = data.active.filter((r) => !needsSomebody(r));
@@ -128,10 +123,11 @@ export function Overview() {
         {!only && !data.begun.isLive && <FirstSteps {...data.begun} environment={data.rooms[0]?.environment ?? "production"} />}
         <Needs waiting={waiting} approvals={data.approvals} rooms={data.rooms} hooks={data.hooks} />
         {moving.length > 0 && <><h2>Moving now</h2><RolloutRows label="Rollouts that move" items={moving} /></>}
+        {data.queued.length > 0 && <><h2>Waiting for their turn</h2><RolloutRows label="Rollouts that wait for their turn" items={data.queued} /></>}
         {(only || data.begun.isLive || data.rooms.some((room) => room.targets.some((t) => t.rollout))) && <><h2>Live</h2><Live rooms={data.rooms} /></>}
         {data.rooms.length > 0 && <><h2>Nodes</h2><Fleet rooms={data.rooms} /></>}
         </div><div>
-        <h2>Latest</h2><Changes items={data.history} />
+        <h2>Latest</h2><Changes items={data.history.items} isPart={data.history.next !== undefined} />
         <p class="more"><a href={`/history${only && `?env=${quote(only)}`}`}>The whole history</a>{may("audit") && <> · <a href="/admin/storage">What is stored</a></>}</p>
         </div></div>
       </>;

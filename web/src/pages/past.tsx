@@ -1,13 +1,13 @@
 // Nodes and rollouts as they were: what the journal keeps of them, and which of it that is not. Nothing can be changed here.
 import type { ComponentChildren } from "preact";
-import { type Change, type Environment, type Gate, type List, type Rollout, asOf, get } from "../api";
+import { type Environment, type Gate, type List, type Rollout, asOf, get, many } from "../api";
 import { useLoad } from "../live";
-import { Badge, Chips, Choice, Head, Loaded, Table, count, plural } from "../parts";
+import { Badge, Chips, Choice, Head, Loaded, Table, count, plural, sh } from "../parts";
 import { at, go, query, quote, then, to, withQuery } from "../router";
-import { At, stamp } from "../time";
+import { At, exact } from "../time";
 import { Said, Who } from "../who";
 import { gateName } from "./common";
-import { StepCard, Timeline } from "./rollout";
+import { StepCard, Timeline, feed } from "./rollout";
 
 interface PastNode { name: string; environment: string; driver: string; admin_url: string; infer_url?: string; metrics_url?: string; root?: string; delivery?: string; labels: Record<string, string>; created?: string;
   state?: string; serving: { model: string; serve_as: string; version: number; since: string }[]; restarted?: string; lease?: { lasts: string; by?: string }; cordon?: { kind: string; by?: string; reason?: string; since: string } }
@@ -42,15 +42,15 @@ export function PastNodes({ only }: { only?: string }) {
     for (const field of ["label", "q", ...(only ? ["cursor"] : [])]) if (query(field)) words.set(field, query(field));
     if (query("state") === "cordoned") words.set("state", "cordoned");
     const environments = only ? [await get<Environment>(asOf(`/environments/${quote(only)}`))] : (await get<List<Environment>>(asOf("/environments"))).items;
-    return Promise.all(environments.map(async (environment) => ({ environment, nodes: await get<List<PastNode>>(asOf(`/environments/${quote(environment.name)}/nodes?${words}`)) })));
+    return Promise.all(environments.map(async (environment) => ({ environment, nodes: await many<PastNode>(asOf(`/environments/${quote(environment.name)}/nodes?${words}`)) })));
   }, 60_000, `past/${only ?? ""}/${["at", "state", "label", "q", "cursor"].map(query).join("/")}`);
   return <>
-    <Head crumbs={only ? [["Nodes", then("/nodes")]] : undefined} title={only ? `Nodes of ${only}` : "Nodes"} cli={only ? `mreg node list ${only} --at ${at.value}` : `mreg status --at ${at.value}`} api={asOf(only ? `/environments/${quote(only)}/nodes` : "/environments")} />
+    <Head crumbs={only ? [["Nodes", then("/nodes")]] : undefined} title={only ? `Nodes of ${only}` : "Nodes"} cli={only ? sh`mreg node list ${only} --at ${at.value}` : sh`mreg status --at ${at.value}`} api={asOf(only ? `/environments/${quote(only)}/nodes` : "/environments")} />
     {NODES}
     <div class="head"><Choice label="Which" name="state" items={[["", "All"], ["cordoned", "Cordoned"]]} />
       <form class="inline" role="search" onSubmit={(event) => { event.preventDefault(); go(withQuery({ q: String(new FormData(event.currentTarget).get("q") ?? ""), cursor: "" })); }}>
         <input type="search" name="q" defaultValue={query("q")} aria-label="Part of the name" placeholder="Part of the name" /><button>Find</button></form></div>
-    <Loaded of={page}>{(rooms) => rooms.length === 0 ? <p class="lede">There was no environment on {stamp(at.value)}.</p>
+    <Loaded of={page}>{(rooms) => rooms.length === 0 ? <p class="lede">There was no environment on {exact(at.value)}.</p>
       : <>{rooms.map((room) => <Room key={room.environment.name} {...room} isAlone={only !== undefined} />)}</>}</Loaded>
   </>;
 }
@@ -59,7 +59,7 @@ export function PastNodePage({ environment, name }: { environment: string; name:
   const api = asOf(`/environments/${quote(environment)}/nodes/${quote(name)}`);
   const page = useLoad(() => get<PastNode>(api), 60_000, api);
   return <Loaded of={page}>{(n) => <>
-    <Head crumbs={[["Nodes", then("/nodes")], [environment, then(to.nodes(environment))]]} title={n.name} cli={`mreg api GET '${api}'`} api={api} />
+    <Head crumbs={[["Nodes", then("/nodes")], [environment, then(to.nodes(environment))]]} title={n.name} cli={sh`mreg api GET ${api}`} api={api} />
     <p class="lede"><States node={n} /> <Chips map={n.labels} /></p>
     {n.cordon && <p class="note warn">{n.cordon.kind === "cordon" ? "Cordoned" : "Draining"} since <At at={n.cordon.since} />{n.cordon.by && <> by <Who actor={n.cordon.by} /></>}{n.cordon.reason && `: “${n.cordon.reason}”`}.</p>}
     {NODES}
@@ -85,12 +85,12 @@ function PastGates({ gates }: { gates: Gate[] }) {
 export function PastRolloutPage({ id }: { id: string }) {
   const api = asOf(`/rollouts/${quote(id)}`);
   const page = useLoad(async () => {
-    const [rollout, changes] = await Promise.all([get<PastRollout>(api), get<List<Change>>(`/changes?object=${quote(id)}&limit=200`)]);
-    return { rollout, events: changes.items.filter((c) => c.time <= (rollout.updated ?? "")).reverse() };
+    const [rollout, changes] = await Promise.all([get<PastRollout>(api), feed(id)()]);
+    return { rollout, events: changes.filter((c) => c.time <= (rollout.updated ?? "")) };
   }, 60_000, api);
   return <Loaded of={page}>{({ rollout: r, events }) => <>
-    <Head crumbs={[["Rollouts", then("/rollouts")], [r.model, then(to.model(r.model))]]} badge={r.phase} cli={`mreg api GET '${api}'`} api={api}
-      title={<>{r.id}: {r.model} {r.from ? <a href={then(to.version(r.model, r.from))}>{r.from}</a> : "–"} → <a href={then(to.version(r.model, r.to))}>{r.to}</a> in {r.environment}</>}>
+    <Head crumbs={[["Rollouts", then("/rollouts")], [r.model, then(to.model(r.model))]]} badge={r.phase} cli={sh`mreg api GET ${api}`} api={api}
+      title={<>{r.id}: {r.model} {r.from ? <a href={then(to.version(r.model, r.from))}>{r.from}</a> : "–"} → <a href={then(to.version(r.model, r.to))}>{r.to}</a> in <a href={then(to.env(r.environment))}>{r.environment}</a></>}>
       <a class="button" href={to.rollout(id)}>As it is now</a></Head>
     <p class="sentence"><Said text={r.outcome ?? r.cause ?? (r.pauses?.length ? `paused: ${r.pauses.map((p) => p.reason).join(", ")}` : r.n_steps && r.step ? `step ${r.step} of ${r.n_steps}` : r.phase)} /></p>
     <Unkept>As at its last move, <At at={r.updated} />. Kept is what moved; not which node did what when, nor what it was waiting for.</Unkept>

@@ -2,7 +2,7 @@
 import { type List, get, may, send } from "../api";
 import { useAsk } from "../ask";
 import { useLoad } from "../live";
-import { Badge, Table } from "../parts";
+import { Badge, Fault, Table } from "../parts";
 import { quote, to } from "../router";
 import { Ago } from "../time";
 import { Said, Who } from "../who";
@@ -16,15 +16,15 @@ export function Queue({ env, model }: { env: string; model: string }) {
   const list = useLoad(() => get<QueueOf>(base), 5000, base);
   const [dialog, ask] = useAsk(list.again);
   const q = list.data;
-  if (!q || q.items.length === 0) return <>{dialog}</>;
+  if (!q || q.items.length === 0) return <><Fault of={list} />{dialog}</>;
   return <>
     <h2>Waiting for {model} in {env} <small>{POLICIES[q.policy] ?? q.policy}</small></h2>
     <Table caption={`Queue of ${model} in ${env}`} heads={["Place", "Rollout", "Version", "Asked for", "Why", ""]}>
       {q.items.map((r, i) => <tr key={r.id}><td class="nums">{i + 1}</td><td class="tight"><a href={to.rollout(r.id)}>{r.id}</a> {r.hotfix && <Badge text="hotfix" tone="warn" />}</td><td class="nums tight">{r.from ?? "–"} → <a class="inline" href={to.version(model, r.to)}>{r.to}</a></td>
         <td class="tight"><Ago at={r.created} /> by <Who actor={r.actor} /></td><td class="fill"><Said text={r.waiting} />{r.reason && <p class="under">“{r.reason}”</p>}</td>
         <td class="num tight">{may("deploy") && <>{i > 0 && <button class="quiet" onClick={() => ask({ title: `Move ${r.id} up`, verb: "Move up", text: <p>It takes its turn before {q.items[i - 1]!.id}.</p>,
-          act: (f) => { const order = q.items.map((one) => one.id); order.splice(i - 1, 0, ...order.splice(i, 1)); return send("PATCH", base, { order, expected_generation: q.generation, ...(f.reason && { reason: f.reason }) }); } })}>Move up</button>}
-          <button class="quiet" onClick={() => ask({ title: `Take ${r.id} out of the queue`, verb: "Take out", danger: true, text: <p>It ends as cancelled. Nothing was touched for it.</p>, act: (f) => send("DELETE", `${base}/${quote(r.id)}?reason=${quote(f.reason ?? "")}`) })}>Take out</button></>}</td></tr>)}</Table>
+          act: (f) => { const order = q.items.map((one) => one.id); order.splice(i - 1, 0, ...order.splice(i, 1)); return send("PATCH", base, { order, expected_generation: q.generation, ...(f.reason && { reason: f.reason }) }); } })}>Move up…</button>}
+          <button class="quiet" onClick={() => ask({ title: `Take ${r.id} out of the queue`, verb: "Take out", danger: true, text: <p>It ends as cancelled. Nothing was touched for it.</p>, act: (f) => send("DELETE", `${base}/${quote(r.id)}?reason=${quote(f.reason ?? "")}`) })}>Take out…</button></>}</td></tr>)}</Table>
     {!q.active && may("deploy") && <p class="more"><button onClick={() => ask({ title: `Start the next one in ${env}`, verb: "Start", text: <p>After a halt nothing begins by itself: {q.items[0]!.id} would begin now.</p>, act: (f) => send("POST", `${base}/start`, { ...(f.reason && { reason: f.reason }) }) })}>Start the next one…</button></p>}
     {dialog}
   </>;
@@ -34,7 +34,7 @@ export function Quarantine({ env, model }: { env: string; model?: string }) {
   const list = useLoad(() => get<List<Bad>>(`/environments/${quote(env)}/quarantine`), 15_000, `quarantine/${env}`);
   const [dialog, ask] = useAsk(list.again);
   const items = (list.data?.items ?? []).filter((b) => !model || b.model === model);
-  if (items.length === 0) return <>{dialog}</>;
+  if (items.length === 0) return <><Fault of={list} />{dialog}</>;
   return <>
     <h2>In quarantine <small>failed by their own fault in {env}: they are not rolled out there again until somebody lifts it</small></h2>
     <Table caption={`Quarantine of ${env}`} heads={[...(model ? [] : ["Model"]), "Version", "Since", "Why", ""]}>

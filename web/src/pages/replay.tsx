@@ -2,7 +2,7 @@
 // The settings are in the address (?judge=error-ratio.ratio=1.3&judge=…), so an answer can be sent to somebody.
 import { useEffect, useState } from "preact/hooks";
 import { Problem, type Rollout, post } from "../api";
-import { Badge, CopyAs, Table, count } from "../parts";
+import { Badge, CopyAs, Table, count, sh } from "../parts";
 import { go, path, quote, withQuery } from "../router";
 import { At, span } from "../time";
 import { percent } from "./evidence";
@@ -35,7 +35,6 @@ function bodyOf(settings: Setting[]) {
   for (const [gate, member, value] of settings) (gates[gate] ??= {})[member] = value;
   return settings.length ? { gates } : {};
 }
-const shell = (text: string) => /^[\w.:=/+-]+$/.test(text) ? text : `'${text.replace(/'/g, "'\\''")}'`;
 
 function Moment({ gate, begun }: { gate: Judged; begun?: string }) {
   const at = gate.verdict === "fail" ? gate.failed : gate.passed;
@@ -70,7 +69,7 @@ function Answer({ rollout, settings }: { rollout: Rollout; settings: Setting[] }
 
 export function Replay({ rollout }: { rollout: Rollout }) {
   const settings = asked(), valueOf = (gate: string, member: string) => settings.find(([g, m]) => g === gate && m === member)?.[2];
-  const cli = ["mreg analysis replay", rollout.id, ...settings.map(([gate, member, value]) => `--set ${shell(`${gate}.${member}=${value}`)}`)].join(" ");
+  const cli = sh`mreg analysis replay ${rollout.id}` + settings.map(([gate, member, value]) => sh`${["--set", `${gate}.${member}=${value}`]}`).join("");
   return <section class="panel pad again" aria-label="Judge again">
     <div class="head"><h3>Judge again with other settings</h3><span class="badges"><CopyAs cli={cli} api={`/rollouts/${rollout.id}/analysis/replay`} body={bodyOf(settings)} /><a class="button quiet" href={withQuery({ judge: "" })}>Close</a></span></div>
     <p class="under">The same requests, judged otherwise. Nothing is changed by it. Empty: as it was.</p>

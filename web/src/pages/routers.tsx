@@ -2,7 +2,7 @@
 import { type List, get } from "../api";
 import { Shares } from "../charts";
 import { useLoad } from "../live";
-import { Badge, Empty, Loaded } from "../parts";
+import { Badge, Empty, Loaded, sh } from "../parts";
 import { quote, to } from "../router";
 import { Ago } from "../time";
 import { type RouteNode, RouteTable } from "./routes";
@@ -13,7 +13,7 @@ interface Router { name: string; driver: string; address: string; reachable: boo
 export function Routers({ environment }: { environment: string }) {
   const list = useLoad(() => get<List<Router>>(`/environments/${quote(environment)}/routers`), 5000, `routers/${environment}`);
   return <Loaded of={list}>{({ items }) => items.length === 0
-    ? <Empty text="No router: nodes share their traffic as clients choose, and steps move nodes, not percents. Add one:" command={`mreg router add ${environment} lb --driver haproxy --address unix:/run/haproxy/admin.sock`} />
+    ? <Empty text="No router: nodes share their traffic as clients choose, and steps move nodes, not percents. Add one:" command={sh`mreg router add ${environment} lb --driver haproxy --address unix:/run/haproxy/admin.sock`} />
     : <>{items.map((r) => <section key={r.name}>
       <h2>{r.name} <small>{r.driver}, <span class="mono">{r.address}</span></small> <Badge text={r.reachable ? "reachable" : "unreachable"} /></h2>
       {!r.reachable && r.detail && <p class="note bad">{r.detail}</p>}

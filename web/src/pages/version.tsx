@@ -1,11 +1,11 @@
 // One version: what it is, who says so, where it comes from, where it runs and ran, its files.
-import { type Change, type Environment, type List, type Summary, type Version, asOf, get, may } from "../api";
+import { type Change, type Environment, type List, type Summary, type Version, asOf, get, may, maybe } from "../api";
 import { Shares } from "../charts";
 import { type Place, Lineage } from "../lineage";
 import { useLoad } from "../live";
 import { Markdown } from "../markdown";
-import { Badges, Chips, Command, Copy, Head, Loaded, Table, Tabs, bytes, plural } from "../parts";
-import { at, query, quote, to } from "../router";
+import { Badges, Chips, Command, Copy, Head, Loaded, Table, Tabs, bytes, plural, sh } from "../parts";
+import { at, query, quote, then, to } from "../router";
 import { Ago, At } from "../time";
 import { Who } from "../who";
 import { Changes } from "./common";
@@ -25,7 +25,7 @@ function Pairs({ title, map, against }: { title: string; map?: Record<string, st
 }
 
 function Signed({ base, version }: { base: string; version: Version }) {
-  const name = `${version.model}@${version.version}`, command = `mreg verify ${name} ./${version.model.split("/").pop()!}`;
+  const name = `${version.model}@${version.version}`, command = sh`mreg verify ${name} ./${version.model.split("/").pop()!}`;
   const file = (end: string, text: string) => <a href={`/api/v1${base}/${end}`} download={end.replace(".sig", ".json.sig").replace(/^(manifest|statement)$/, "$1.json")}>{text}</a>;
   return <section><h2>Signatures</h2>
     <p>The registry signed what this version is ({file("manifest", "manifest")}, {file("manifest.sig", "signature")}) and who published it ({file("statement", "statement")}, {file("statement.sig", "signature")}). Stock tools check both with the <a href="/api/v1/trust/allowed_signers" download="allowed_signers">allowed signers</a>; the server need not be trusted.</p>
@@ -61,25 +61,25 @@ async function load(name: string, number: string) {
   const version = await get<Version>(asOf(base));
   const parent = /^\d+$/.test(version.lineage?.parent ?? "") ? Number(version.lineage!.parent) : version.version - 1;
   const [before, history, places] = await Promise.all([
-    parent > 0 ? get<Version>(`/models/${quote(name)}/versions/${parent}`).catch(() => undefined) : undefined,
+    parent > 0 ? maybe(get<Version>(asOf(`/models/${quote(name)}/versions/${parent}`))) : undefined,
     get<List<Change>>(asOf(`/history?model=${quote(name)}&limit=200`)), placesOf(name, version)]);
   const mine = new RegExp(`\\b(version |→ ?|to |serving ${name.replace(/[^\w]/g, ".")} )${version.version}\\b`);
-  return { version, before, places, history: history.items.filter((c) => mine.test(c.message)) };
+  return { version, before, places, history: history.items.filter((c) => mine.test(c.message)), isPart: history.next !== undefined };
 }
 
 export function VersionPage({ name, number, part }: { name: string; number: string; part: string }) {
   const base = `/models/${quote(name)}/versions/${quote(number)}`;
   const page = useLoad(() => load(name, number), 10_000, `${base}${query("at")}`);
-  return <Loaded of={page}>{({ version: v, before, places, history }) => <>
-    <Head crumbs={[["Models", "/models"], [v.model, to.model(v.model)]]} title={`version ${v.version}`} cli={`mreg show ${v.model}@${v.version}`} api={asOf(base)}>
-      {before && <a class="button" href={`${to.model(name)}/compare?a=${before.version}&b=${v.version}`}>Compare with {before.version}</a>}
+  return <Loaded of={page}>{({ version: v, before, places, history, isPart }) => <>
+    <Head crumbs={[["Models", then("/models")], [v.model, then(to.model(v.model))]]} title={`version ${v.version}`} cli={sh`mreg show ${v.model}@${v.version}${["--at", at.value]}`} api={asOf(base)}>
+      {before && <a class="button" href={then(`${to.model(name)}/compare?a=${before.version}&b=${v.version}`)}>Compare with {before.version}</a>}
       {may("deploy") && !at.value && <a class="button strong" href={`${to.version(name, v.version)}/promote`}>Promote…</a>}
     </Head>
     <p class="lede">{v.live.length > 0 && <Badges items={v.live.map((e) => at.value ? `was live in ${e}` : `live in ${e}`)} tone="good" />} <Badges items={v.aliases} /> <Chips map={v.tags} />{" "}
       pushed <Ago at={v.created} /> by <Who actor={v.created_by} />, {bytes(v.size)} in {plural(v.n_files, "file")}</p>
     <Tabs base={to.version(name, number)} items={[["", "What it is"], ["/files", "Files", v.n_files], ["/history", "History"]]} />
     {part === "files" ? <Files v={v} base={base} />
-    : part === "history" ? <><Changes items={history} /><p class="more"><a href={`/history?model=${quote(name)}`}>Everything of {name}</a></p></>
+    : part === "history" ? <><Changes items={history} isPart={isPart} /><p class="more"><a href={then(`/history?model=${quote(name)}`)}>Everything of {name}</a></p></>
     : <><div class="cols"><div>
       {v.description && <><h2>Description</h2><div class="panel pad card"><Markdown text={v.description} /></div></>}
       <h2>Content</h2>
@@ -88,7 +88,7 @@ export function VersionPage({ name, number, part }: { name: string; number: stri
         <dt>Format</dt><dd>{v.format}</dd>
         <dt>Pushed</dt><dd><At at={v.created} /></dd>
       </dl>
-      <Command text={`mreg pull ${v.model}@${v.version} ./${v.model.split("/").pop()}`} />
+      <Command text={sh`mreg pull ${v.model}@${v.version} ./${v.model.split("/").pop()!}`} />
       <Signed key={v.content + v.version} base={base} version={v} />
     </div><div>
       <Pairs title="Metrics" map={v.metrics} against={before?.metrics} />

@@ -17,7 +17,7 @@ const columns = (model: string, items: Version[]): Cell[] => [
   ...(items.some((v) => decode(v.metrics).length) ? [["Metrics", "fill", (v) => <Chips map={v.metrics} />] as Cell] : []),
   ["Format", "tight", (v) => v.format],
   [["Size"], "num tight", (v) => bytes(v.size)],
-  ["Pushed", "", (v) => <><Ago at={v.created} /> <span class="soft">by <Who actor={v.created_by} /></span></>],
+  ["Pushed", "pushed", (v) => <><Ago at={v.created} /> <span class="soft">by <Who actor={v.created_by} /></span></>],
 ];
 
 export function Versions({ name, versions }: { name: string; versions: List<Version> }) {
