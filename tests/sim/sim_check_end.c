@@ -104,6 +104,19 @@ static bool is_any_halted(const struct sim *s)
     return is;
 }
 
+/* What a halted rollout left empty counts against the limit until somebody decides: a node that
+ * serves something wrong meanwhile may have to stay so. */
+static bool is_limit_held(const struct sim *s)
+{
+    bool is = false;
+    for (int m = 0; m < s->n_models; m++) {
+        for (int i = 0; i < s->n_nodes && s->models[m].is_halted; i++)
+            is = is || (s->nodes[i].is_up && !s->nodes[i].is_deleted &&
+                        s->nodes[i].slots[m].ready == 0 && s->models[m].live != 0);
+    }
+    return is;
+}
+
 /* What a node brought along when it entered itself again is only found by comparing files. What it
  * serves from memory, without files, could be anybody's, as far as its server tells. */
 static bool shows_what_it_brought(const struct sim *s, const struct sim_node *n, int model)
@@ -138,14 +151,15 @@ bool sim_is_quiet(struct sim *s, char why[200])
         for (int i = 0; i < s->n_nodes && !model->is_halted; i++) {
             const struct sim_node *n = &s->nodes[i];
             const struct sim_slot *slot = &n->slots[m];
-            bool is_gone = n->is_deleted && !n->has_lease;
+            bool is_excused = n->is_deleted && !n->has_lease;
             /* A halted rollout may have left files with which the server does not start. */
-            is_gone = is_gone || (!n->is_up && is_any_halted(s) &&
-                                  s->now_ms > n->dead_since_ms + LONGEST_DEATH_MS);
-            is_gone = is_gone || (want == 0 && !shows_what_it_brought(s, n, m));
+            is_excused = is_excused || (!n->is_up && is_any_halted(s) &&
+                                        s->now_ms > n->dead_since_ms + LONGEST_DEATH_MS);
+            is_excused = is_excused || (want == 0 && !shows_what_it_brought(s, n, m));
+            is_excused = is_excused || (n->is_up && slot->ready != 0 && is_limit_held(s));
             /* Of a record that was made anew mreg has switched nothing yet. */
             bool has_files = slot->visible == want || (n->has_lease && !sim_checks_files(s));
-            if (is_gone || (!n->is_deleted && n->is_up && slot->ready == want && has_files))
+            if (is_excused || (!n->is_deleted && n->is_up && slot->ready == want && has_files))
                 continue;
             snprintf(why, 200, "node %s (up %d) has %s ready %x, on disk %x; wanted %x", n->name,
                      n->is_up, model->name, slot->ready, slot->visible, want);
