@@ -85,15 +85,19 @@ void sim_note_disturbed(struct sim *s, int model)
         s->nodes[i].was_disturbed[model] = false;
 }
 
-static void note_node(struct sim *s, int model, const struct rollout_node *one)
+static void note_node(struct sim *s, int model, const struct rollout_status *status,
+                      const struct rollout_node *one)
 {
+    /* Its files were put in place again; before it was unloaded the control was given up. */
+    bool is_let_go = status->control == CONTROL_LOST && status->control_id == one->node_id &&
+                     one->move.phase == MOVE_NONE;
     for (int i = 0; i < s->n_nodes; i++) {
         struct sim_node *n = &s->nodes[i];
         if (n->node_id != one->node_id)
             continue;
         n->was_disturbed[model] = move_disturbs(&one->move);
         /* Given up, and left to the repairs. */
-        if (one->is_back)
+        if (one->is_back || is_let_go)
             n->is_busy_for[model] = false;
     }
 }
@@ -114,6 +118,6 @@ void sim_read_noted(struct sim *s)
         for (int i = 0; i < s->n_nodes; i++)
             s->nodes[i].was_disturbed[model] = false;
         for (int k = 0; k < status.n_nodes; k++)
-            note_node(s, model, &status.nodes[k]);
+            note_node(s, model, &status, &status.nodes[k]);
     }
 }
