@@ -182,12 +182,12 @@ void planner_halt(struct planner *p)
 
 /* --- after success --- */
 
-/* The old version goes where it stayed loaded beside the new one; its files stay. */
+/* The old version goes where it stayed beside the new one, loaded or only visible: a server that
+ * starts anew would load it. Its files stay. */
 static bool begin_drop(struct planner *p, int i, int64_t clean)
 {
     struct rollout_node *n = &p->s->nodes[i];
-    int64_t beside = planner_beside(p);
-    if (beside == 0 || !observation_has(&p->seen[i]->seen, beside))
+    if (planner_beside(p) == 0)
         return false;
     move_begin_drop(&n->move, p->v->rollout->to, p->v->now_ms);
     n->move.clean = clean;

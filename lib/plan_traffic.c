@@ -16,7 +16,7 @@
 int64_t planner_beside(const struct planner *p)
 {
     const struct rollout_record *r = p->v->rollout;
-    bool keeps = r != NULL && p->v->policy->residency == RESIDENCY_BOTH &&
+    bool keeps = r != NULL && r->from != r->to && p->v->policy->residency == RESIDENCY_BOTH &&
                  (p->v->driver_flags & DRIVER_KEEPS_OTHERS) != 0;
     /* The highest ready version takes the traffic: an older one cannot be brought beside it. */
     bool is_hidden = (p->v->driver_flags & DRIVER_DEFAULT_IS_HIGHEST) != 0;
