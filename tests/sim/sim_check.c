@@ -442,6 +442,8 @@ void sim_check_answer(struct sim *s, const struct sim_job *j)
         n->told_ready[j->model] &= ~BIT(j->number);
     bool is_there = j->status == 200 && j->number == n->switched_to[j->model];
     bool is_gone = n->switched_to[j->model] == 0 && n->told_ready[j->model] == 0;
-    if (is_there || is_gone)
+    /* The unload of a repair did nothing, as far as anybody can tell: the node serves on. */
+    bool serves_on = m->rollout[0] == '\0' && n->switched_to[j->model] == 0 && j->status == 200;
+    if (is_there || is_gone || serves_on)
         n->is_busy_for[j->model] = false;
 }
