@@ -387,6 +387,7 @@ void graph_apply(const struct graph *g, struct graph_state *s, struct graph_even
                                       .actor = e.arg == COMMAND_APPROVE ? "t-2" : "t-1"};
     int64_t deadline_ms = s->status.step_deadline_ms;
     int n_done = count_done(s);
+    enum rollout_control control = s->status.control;
     s->now_ms++;
     s->n_faults += is_fault(e);
     switch (e.kind) {
@@ -413,9 +414,10 @@ void graph_apply(const struct graph *g, struct graph_state *s, struct graph_even
         break;
     }
     plan_until_quiet(g, s, e.kind == GRAPH_COMMAND ? &command : NULL);
-    /* A node that gets done pushes it, also then. */
+    /* A node that gets done pushes it, also then, and so does the end of a reload control. */
     bool has_moved = deadline_ms != 0 && s->status.step_deadline_ms != 0 &&
-                     s->status.step_deadline_ms != deadline_ms && count_done(s) == n_done;
+                     s->status.step_deadline_ms != deadline_ms && count_done(s) == n_done &&
+                     s->status.control == control;
     if (e.kind == GRAPH_RESTART && has_moved)
         graph_break(s, "a restart moved the deadline of the step");
 }

@@ -13,12 +13,12 @@ static void check_clocks(struct sim *s, struct sim_model *m)
 {
     const struct rollout_status *st = sim_status(s, m->rollout);
     const struct sim_clocks *was = &m->clocks;
-    int n_done = 0;
+    unsigned done = 0;
     m->was_restarted = false;
     for (int i = 0; i < st->n_nodes; i++)
-        n_done += st->nodes[i].is_done;
+        done |= (unsigned)st->nodes[i].is_done << i;
     bool is_same = st->phase == ROLLOUT_RUNNING && was->phase == st->phase &&
-                   st->step == was->step && n_done == was->n_done && st->control == was->control &&
+                   st->step == was->step && done == was->done && st->control == was->control &&
                    st->command_seq == was->command_seq;
     if (is_same && was->step_deadline_ms != 0 && st->step_deadline_ms != 0 &&
         st->step_deadline_ms != was->step_deadline_ms)
@@ -45,7 +45,7 @@ void sim_note_restart(struct sim *s)
                                         .step_deadline_ms = st->step_deadline_ms,
                                         .bake_since_ms = st->bake_since_ms};
         for (int k = 0; k < st->n_nodes; k++)
-            m->clocks.n_done += st->nodes[k].is_done;
+            m->clocks.done |= (unsigned)st->nodes[k].is_done << k;
     }
 }
 
