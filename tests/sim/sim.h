@@ -284,6 +284,9 @@ void sim_check_answer(struct sim *s, const struct sim_job *job);
 void sim_check_begun(struct sim *s, struct sim_model *m, int64_t generation);
 /* The controller ends: what is stored now has to hold afterwards. */
 void sim_note_restart(struct sim *s);
+/* True if a stored status calls the node unreachable; what the fleet knows of it may be written a
+ * moment later. */
+bool sim_is_noted_gone(struct sim *s, const struct sim_node *n);
 /* Takes in what the stored statuses say of nodes. */
 void sim_read_noted(struct sim *s);
 bool sim_is_known_dead(struct sim *s, const struct sim_node *n);

@@ -224,7 +224,8 @@ static int count_busy(struct sim *s, const struct sim_node *but)
     int n = 0;
     for (int i = 0; i < s->n_nodes; i++) {
         const struct sim_node *one = &s->nodes[i];
-        n += one != but && one->is_up && is_busy(s, one) && !sim_is_known_dead(s, one);
+        n += one != but && one->is_up && is_busy(s, one) && !sim_is_known_dead(s, one) &&
+             !sim_is_noted_gone(s, one);
     }
     return n;
 }

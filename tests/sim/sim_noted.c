@@ -102,6 +102,20 @@ static void note_node(struct sim *s, int model, const struct rollout_status *sta
     }
 }
 
+bool sim_is_noted_gone(struct sim *s, const struct sim_node *n)
+{
+    for (int m = 0; m < s->n_models; m++) {
+        const struct sim_model *model = &s->models[m];
+        const struct rollout_status *st =
+            model->rollout[0] != '\0' ? sim_status(s, model->rollout) : NULL;
+        for (int i = 0; st != NULL && i < st->n_nodes; i++) {
+            if (st->nodes[i].node_id == n->node_id && st->nodes[i].state == NODE_UNREACHABLE)
+                return true;
+        }
+    }
+    return false;
+}
+
 /* Reads what was kept. Only wanted now and then: most of a status is never read. */
 void sim_read_noted(struct sim *s)
 {

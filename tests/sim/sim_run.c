@@ -13,7 +13,7 @@
 
 #define REST_MS ((int64_t)3600000)
 #define STILL_MS 30000
-#define SETTLE_MS 5000 /* quiet for less may be a moment between two things */
+#define SETTLE_MS 15000 /* quiet for less may be a moment between two repairs */
 #define WARM_UP_SEEDS 4
 #define WARM_UP_BEFORE_MS INT64_C(100000000000)
 
