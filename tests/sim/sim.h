@@ -284,6 +284,9 @@ void sim_check_answer(struct sim *s, const struct sim_job *job);
 void sim_check_begun(struct sim *s, struct sim_model *m, int64_t generation);
 /* The controller ends: what is stored now has to hold afterwards. */
 void sim_note_restart(struct sim *s);
+/* A control that was given up on its way goes straight on to the new version: nothing holds that,
+ * the node is out of service already. */
+bool sim_was_control(struct sim *s, const struct sim_model *m, const struct sim_node *n);
 /* True if a stored status calls the node unreachable; what the fleet knows of it may be written a
  * moment later. */
 bool sim_is_noted_gone(struct sim *s, const struct sim_node *n);

@@ -180,16 +180,9 @@ void sim_check_begun(struct sim *s, struct sim_model *m, int64_t generation)
     m->generation = now;
 }
 
-/* A control that was given up on its way goes straight on to the new version: nothing holds that,
- * the node is out of service already. */
-static bool was_control(struct sim *s, const struct sim_model *m, int node)
-{
-    return sim_status(s, m->rollout)->control_id == s->nodes[node].node_id;
-}
-
 static void check_forward(struct sim *s, struct sim_model *m, int node, const struct stored *st)
 {
-    bool is_member = (m->given & BIT(node)) != 0 || was_control(s, m, node);
+    bool is_member = (m->given & BIT(node)) != 0 || sim_was_control(s, m, &s->nodes[node]);
     if (st->phase != ROLLOUT_RUNNING && !(st->phase == ROLLOUT_PAUSED && is_member))
         sim_fail(s, "%s: node %s gets the new version in phase %s", m->rollout, s->nodes[node].name,
                  rollout_phase_name(st->phase));
@@ -291,7 +284,10 @@ static void check_switch(struct sim *s, const struct sim_job *j, const char *lan
     struct stored st = {0};
     if (is_rollout)
         read_stored(s, lane, &st);
-    bool is_forward = is_rollout && j->keep == m->to;
+    /* After a halt a way back may lead to what is live. */
+    bool goes_back = m->from == m->to &&
+                     (st.phase == ROLLOUT_ROLLING_BACK || st.phase == ROLLOUT_ROLLBACK_STUCK);
+    bool is_forward = is_rollout && j->keep == m->to && !goes_back;
     /* After success the old version goes where it stayed beside the new one. */
     bool is_drop = is_forward && keeps_old(s, m) && j->beside == 0 &&
                    st.phase == ROLLOUT_FINALIZING && (m->given & BIT(j->node)) != 0;

@@ -102,6 +102,11 @@ static void note_node(struct sim *s, int model, const struct rollout_status *sta
     }
 }
 
+bool sim_was_control(struct sim *s, const struct sim_model *m, const struct sim_node *n)
+{
+    return sim_status(s, m->rollout)->control_id == n->node_id;
+}
+
 bool sim_is_noted_gone(struct sim *s, const struct sim_node *n)
 {
     for (int m = 0; m < s->n_models; m++) {
