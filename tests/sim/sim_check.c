@@ -285,9 +285,8 @@ static void check_switch(struct sim *s, const struct sim_job *j, const char *lan
     if (is_rollout)
         read_stored(s, lane, &st);
     /* After a halt a way back may lead to what is live. */
-    bool goes_back = m->from == m->to &&
-                     (st.phase == ROLLOUT_ROLLING_BACK || st.phase == ROLLOUT_ROLLBACK_STUCK);
-    bool is_forward = is_rollout && j->keep == m->to && !goes_back;
+    bool is_way_back = m->from == m->to && goes_back(st.phase);
+    bool is_forward = is_rollout && j->keep == m->to && !is_way_back;
     /* After success the old version goes where it stayed beside the new one. */
     bool is_drop = is_forward && keeps_old(s, m) && j->beside == 0 &&
                    st.phase == ROLLOUT_FINALIZING && (m->given & BIT(j->node)) != 0;
@@ -329,7 +328,7 @@ static void check_load(struct sim *s, const struct sim_job *j, const char *lane,
     if (!is_rollout_lane(lane))
         return;
     read_stored(s, lane, &st);
-    if (goes_back(st.phase) && (slot->visible & BIT(m->to)) != 0)
+    if (m->from != m->to && goes_back(st.phase) && (slot->visible & BIT(m->to)) != 0)
         sim_fail(s, "%s: the new version is loaded on %s while going back", lane,
                  s->nodes[j->node].name);
 }
