@@ -325,6 +325,26 @@ static void test_ends(void **state)
     }
 }
 
+/* Going back does not end before it, however long others use the node. */
+static void test_back_waits(void **state)
+{
+    (void)state;
+    struct bench *b CLEANUP(bench_free) = begin(POLICY(",\"max_unavailable\":2"), 3);
+    until_move(b, 1, MOVE_LOAD);
+    while (b->n_unloads == 0)
+        bench_step(b);
+    b->nodes[1].is_busy = true;
+    bench_command(b, COMMAND_ABORT, 0);
+    for (int i = 0; i < 60; i++, b->now_ms += 1000)
+        bench_step(b);
+    assert_int_equal(b->nodes[0].seen.ready[0], 1);
+    assert_int_equal(b->status.phase, ROLLOUT_ROLLING_BACK);
+    b->nodes[1].is_busy = false;
+    bench_until(b, ROLLOUT_ROLLED_BACK, 600000);
+    assert_int_equal(b->nodes[1].seen.n_ready, 1);
+    assert_int_equal(b->nodes[1].seen.ready[0], 1);
+}
+
 /* Its files were gone when it was loaded again, and it starts from them. */
 static void test_halt_at_the_files(void **state)
 {
@@ -395,6 +415,7 @@ int main(void)
         cmocka_unit_test(test_refused),
         cmocka_unit_test(test_commands),
         cmocka_unit_test(test_ends),
+        cmocka_unit_test(test_back_waits),
         cmocka_unit_test(test_halt_at_the_files),
         cmocka_unit_test(test_not_begun),
         cmocka_unit_test(test_lost),
