@@ -200,6 +200,7 @@ static void check_probes(struct doctor *d, const char *env, const json_t *nodes)
     const char *first = NULL;
     const char *text = "";
     int n = 0;
+    int n_asked = 0;
     size_t n_looked = json_array_size(nodes) < MAX_PROBES ? json_array_size(nodes) : MAX_PROBES;
     for (size_t i = 0; i < n_looked; i++) {
         struct err e = {0};
@@ -208,7 +209,8 @@ static void check_probes(struct doctor *d, const char *env, const json_t *nodes)
         const char *path = cli_printf(cli, "/api/v1/environments/%s/nodes/%s", cli_quote(cli, env),
                                       cli_quote(cli, name));
         if (cli_call(cli, "GET", path, NULL, &node, &e) != ERR_OK)
-            continue;
+            continue; /* not counted */
+        n_asked++;
         const json_t *problem =
             json_array_get(json_object_get(json_object_get(node, "probe"), "problems"), 0);
         if (problem && !first)
@@ -217,10 +219,9 @@ static void check_probes(struct doctor *d, const char *env, const json_t *nodes)
         n += problem != NULL;
     }
     if (first)
-        found(
-            d, STATE_WARN, "nodes",
-            cli_printf(cli, "%s: %d of %zu lack something; %s: %s", env, n, n_looked, first, text),
-            cli_printf(cli, "mreg node check %s %s", cli_shell(cli, env), cli_shell(cli, first)));
+        found(d, STATE_WARN, "nodes",
+              cli_printf(cli, "%s: %d of %d lack something; %s: %s", env, n, n_asked, first, text),
+              cli_printf(cli, "mreg node check %s %s", cli_shell(cli, env), cli_shell(cli, first)));
 }
 
 static void check_environment(struct doctor *d, const char *env)

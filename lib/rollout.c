@@ -232,11 +232,7 @@ bool rollout_promotes_nothing(const struct rollout_status *s)
 /* What would change nothing is refused: to accept it would tell an untruth. */
 static int check_use(const struct rollout_status *s, enum command_verb verb, struct err *e)
 {
-    bool is_back = s->phase == ROLLOUT_ROLLING_BACK || s->phase == ROLLOUT_ROLLBACK_STUCK;
     bool is_promotion = verb == COMMAND_PROMOTE || verb == COMMAND_PROMOTE_FULL;
-    if (!is_back && !command_counts(verb, s->phase))
-        return err_set(e, ERR_CONFLICT, "a %s does nothing while the rollout is %s",
-                       command_verb_name(verb), rollout_phase_name(s->phase));
     if (is_promotion && rollout_promotes_nothing(s))
         return err_set(e, ERR_CONFLICT,
                        "no node serves the new version yet, and step %d is the last one: to end it "
@@ -265,5 +261,8 @@ int rollout_command_check(const struct rollout_status *s, enum command_verb verb
     if (s->is_halting)
         return err_set(e, ERR_CONFLICT, "the rollout is being %s: %s",
                        s->is_replaced ? "replaced" : "halted", s->cause);
+    if (!is_backwards && !command_counts(verb, s->phase))
+        return err_set(e, ERR_CONFLICT, "a %s does nothing while the rollout is %s",
+                       command_verb_name(verb), rollout_phase_name(s->phase));
     return check_use(s, verb, e);
 }

@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "api_actor.h"
 #include "base64.h"
 
 #define DESCRIPTION_MAX_BYTES 10000
@@ -156,8 +155,7 @@ static void write_files(struct jsonw *w, const struct version_row *v)
     jsonw_end(w);
 }
 
-void write_version(const struct look *l, struct jsonw *w, const struct version_row *v,
-                   bool is_whole)
+void write_version(struct jsonw *w, const struct version_row *v, bool is_whole)
 {
     char text[DIGEST_TEXT_BYTES];
     jsonw_object(w, NULL);
@@ -168,7 +166,9 @@ void write_version(const struct look *l, struct jsonw *w, const struct version_r
     jsonw_int(w, "size", v->size_bytes);
     jsonw_int(w, "n_files", v->n_files);
     jsonw_time(w, "created", v->created_ms);
-    actor_write(w, "created_by", v->created_by, l->scope.db, l->scope.arena);
+    jsonw_str(w, "created_by", v->created_by);
+    if (v->creator != NULL)
+        jsonw_str(w, "created_by_name", v->creator);
     jsonw_str(w, "description", v->description);
     write_texts(w, "aliases", &v->aliases);
     write_texts(w, "live", &v->live);
@@ -220,7 +220,7 @@ int reply_version(struct request *rq, struct reply *rp, const char *model, int64
     if (rc != ERR_OK)
         return rc;
     reply_json(rp, &w);
-    write_version(&l, &w, &v, true);
+    write_version(&w, &v, true);
     jsonw_end(&w);
     return reply_etag(rq, rp, e);
 }

@@ -37,8 +37,7 @@ void cursor_write(struct request *rq, struct jsonw *w, const char *key);
 
 void write_model(struct jsonw *w, const struct model_row *m);
 /* is_whole: with files, params and lineage. The object is left open for more members. */
-void write_version(const struct look *l, struct jsonw *w, const struct version_row *v,
-                   bool is_whole);
+void write_version(struct jsonw *w, const struct version_row *v, bool is_whole);
 /* Answers {model} or a version as it is now. */
 MUST_USE int reply_model(struct request *rq, struct reply *rp, const char *model, struct err *e);
 MUST_USE int reply_version(struct request *rq, struct reply *rp, const char *model, int64_t number,

@@ -263,7 +263,7 @@ static int reply_published(struct request *rq, struct reply *rp, const struct pu
         return rc;
     rp->status = made->is_already ? 200 : 201;
     reply_json(rp, &w);
-    write_version(&l, &w, &v, true);
+    write_version(&w, &v, true);
     if (made->is_already)
         jsonw_bool(&w, "already", true);
     jsonw_end(&w);

@@ -31,7 +31,7 @@ int api_version_list(struct request *rq, struct reply *rp, struct err *e)
     jsonw_object(&w, NULL);
     jsonw_array(&w, "items");
     for (size_t i = 0; i < page.n; i++) {
-        write_version(&l, &w, &page.items[i], false);
+        write_version(&w, &page.items[i], false);
         jsonw_end(&w);
     }
     jsonw_end(&w);
@@ -52,7 +52,7 @@ int api_version_get(struct request *rq, struct reply *rp, struct err *e)
     if (rc != ERR_OK)
         return rc;
     reply_json(rp, &w);
-    write_version(&l, &w, &v, true);
+    write_version(&w, &v, true);
     jsonw_end(&w);
     return reply_etag(rq, rp, e);
 }

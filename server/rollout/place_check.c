@@ -211,7 +211,7 @@ static int check_beside(const struct site *s, struct err *e)
     if ((rc = dir_list(s->shown, SITE_MAX_ENTRIES, s->arena, &names, &n, e)) != ERR_OK)
         return rc;
     for (size_t i = 0; i < n; i++) {
-        bool is_kept = names[i][0] == '.' || (s->job->number == 0 && site_is_adopted(s, names[i]));
+        bool is_kept = names[i][0] == '.' || (s->job->n_keep == 0 && site_is_adopted(s, names[i]));
 
         for (size_t k = 0; k < s->job->n_keep; k++) {
             site_number(s->job->keep[k], number);

@@ -10,6 +10,7 @@
 #include "name.h"
 #include "policy.h"
 #include "registry.h"
+#include "rollout_names.h"
 
 /* target document: {"environment","kind":"mreg.target","last_good"?,"live"?,"model","policy":{},
  * "schema":1,"serve_as"} */
@@ -48,14 +49,14 @@ int fleet_target_policy(const struct target_row *t, const json_t *over, json_t *
         (rc = policy_merge(both, over, &all, e)) != ERR_OK ||
         (rc = policy_parse(all, over != NULL ? "/strategy" : "", p, e)) != ERR_OK)
         return rc;
-    *out = policy_json(p);
-    if (p->strategy == STRATEGY_CANARY || json_object_get(over, "steps") == NULL ||
-        json_object_get(over, "strategy") != NULL)
-        return ERR_OK;
     /* Steps alone would be passed over in silence. */
-    return err_at(e, ERR_INVALID, "/strategy/steps",
-                  "the policy's strategy here is %s, which takes no steps: ask for canary, too",
-                  json_string_value(json_object_get(*out, "strategy")));
+    if (p->strategy != STRATEGY_CANARY && json_object_get(over, "steps") != NULL &&
+        json_object_get(over, "strategy") == NULL)
+        return err_at(e, ERR_INVALID, "/strategy/steps",
+                      "the policy's strategy here is %s, which takes no steps: ask for canary, too",
+                      strategy_names[p->strategy]);
+    *out = policy_json(p);
+    return ERR_OK;
 }
 
 int fleet_target_find(struct db *db, const char *env, const char *model, struct arena *a,

@@ -39,6 +39,7 @@ struct version_row {
     const char *model; /* filled by the rules */
     struct digest content, statement;
     const char *format, *description, *created_by;
+    const char *creator; /* name of who created_by is; NULL: it has none */
     int64_t size_bytes, n_files, created_seq, created_ms;
     int64_t deleted_ms; /* 0: lives */
     struct texts aliases, live;

@@ -63,9 +63,11 @@ class Words(cliworld.World):
     def test_ages_are_those_of_then(self):
         model = self.new_model(1)
         at = self.api.get("/changes?limit=500")["items"][-1]["time"]
-        time.sleep(2.1)
-        line = [line for line in self.on_screen("status", "production", "--at", at) if model in line][0]
-        self.assertRegex(line, rf"{model}\s+1\s+(now|1 s ago)\s")
+        def age(*words):
+            line = [line for line in self.on_screen("status", "production", *words) if model in line][0]
+            return re.search(rf"{model}\s+1\s+(now|\d+ s ago)\s", line)[1]
+        self.wait_for(lambda: age() not in ("now", "1 s ago"), what="some age")
+        self.assertIn(age("--at", at), ("now", "1 s ago"))
 
     # --- what is shown ---
 
