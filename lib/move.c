@@ -161,12 +161,14 @@ static void fail_phase(struct move *m, const struct move_in *in, struct move_out
 }
 
 /* Nobody knows whether the operation was carried out: look first where looking tells, repeat where
- * repeating is harmless. */
+ * repeating is harmless. What was ready before says nothing about a load, which may also have had
+ * to take others away. */
 static void doubt_phase(struct move *m, const struct move_in *in)
 {
     note(m, in->op);
     m->was_switched = m->was_switched || m->phase == MOVE_SWITCH;
-    if (m->phase == MOVE_LOAD && !m->reloads) { /* to unload once more is harmless */
+    bool tells = !m->reloads && !observation_has(in->seen, m->number);
+    if (m->phase == MOVE_LOAD && tells) {
         m->loaded_ms = in->op->ended_ms;
         move_enter(m, MOVE_OBSERVE, in->now_ms);
         return;

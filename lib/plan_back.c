@@ -92,14 +92,20 @@ void planner_forecast(struct planner *p)
 /* --- going back --- */
 
 /* A node that is gone for long is left to the repairs when it returns, but not before its files are
- * the old ones again: it may start at any time. */
-static bool is_lost(const struct planner *p, int i)
+ * the old ones again: it may start at any time. While an operation ran on it nobody looked: it may
+ * have come back. */
+static bool is_lost(struct planner *p, int i)
 {
     const struct view_node *vn = p->seen[i];
     const struct rollout_node *n = &p->s->nodes[i];
     bool has_old_files = !n->is_touched || (n->is_returning && n->move.phase >= MOVE_LOAD);
-    return has_old_files && !vn->is_reachable && vn->op.state != OP_OPEN &&
-           p->v->now_ms >= vn->reachable_since_ms + p->v->policy->node_deadline_ms;
+    bool is_late = p->v->now_ms >= vn->reachable_since_ms + p->v->policy->node_deadline_ms;
+    if (!has_old_files || vn->is_reachable || vn->op.state == OP_OPEN || !is_late)
+        return false;
+    if (vn->seen.looked_ms > vn->op.ended_ms)
+        return !vn->is_busy;
+    planner_read(p, i, OP_OBSERVE, p->v->rollout->from);
+    return false;
 }
 
 static void send_back(struct planner *p, int i)
@@ -137,7 +143,7 @@ void planner_roll_back(struct planner *p)
             planner_set_phase(p, ROLLOUT_ROLLBACK_STUCK);
         return;
     }
-    if (planner_unfinished_control(p) >= 0)
+    if (planner_mends_rest(p))
         return; /* whoever comes next counts on it */
     int64_t from = p->v->rollout->from;
     if (from == 0)
@@ -211,7 +217,7 @@ void planner_finalize(struct planner *p)
         }
         n_left += n->move.phase == MOVE_CLEAN || n->move.is_drop;
     }
-    if (n_left == 0)
+    if (n_left == 0 && !planner_mends_rest(p))
         planner_end(p, ROLLOUT_SUCCEEDED,
                     arena_printf(p->a, "version %lld is live", (long long)r->to));
 }

@@ -23,6 +23,22 @@ bool planner_is_at_work(const struct planner *p)
     return is;
 }
 
+bool planner_is_mending(const struct planner *p, int i)
+{
+    const struct rollout_node *n = &p->s->nodes[i];
+    bool is_rest = n->step == 0 && n->base == 0;
+    bool is_there = p->seen[i]->is_reachable || p->seen[i]->op.state == OP_OPEN;
+    return is_rest && move_disturbs(&n->move) && n->move.n_rounds == 0 && is_there;
+}
+
+bool planner_mends_rest(const struct planner *p)
+{
+    bool is = false;
+    for (int i = 0; i < p->s->n_nodes; i++)
+        is = is || planner_is_mending(p, i);
+    return is;
+}
+
 void planner_wake(struct planner *p, int64_t at_ms)
 {
     if (at_ms < p->out->wake_ms)

@@ -295,8 +295,9 @@ static bool fell_back(struct planner *p)
     if (is_applied(p))
         return false;
     enter(p, STEP_APPLY);
+    present(p)->ended_ms = 0;
     p->s->bake_since_ms = p->s->bake_until_ms = p->s->exposed_ms = 0;
-    if (p->s->step_deadline_ms != 0 && is_late(p))
+    if (p->s->step_deadline_ms == 0 || is_late(p))
         p->s->step_deadline_ms = p->v->now_ms + p->v->policy->step_deadline_ms;
     return true;
 }
@@ -368,16 +369,19 @@ static void end_step(struct planner *p)
     }
     /* What nobody serves has proven nothing: its nodes were deleted, or passed over. */
     bool is_empty = c.n_done == 0 && !(planner_is_way_back(p) && p->s->n_nodes == 0);
-    if (p->s->step == p->s->n_steps && is_empty) {
+    bool is_last = p->s->step == p->s->n_steps;
+    if (is_last && is_empty) {
         planner_fail(p, PAUSE_UNREACHABLE, ROLLOUT_FAULT_INFRASTRUCTURE,
                      "no node serves the new version");
         return;
     }
+    if (is_last && fell_back(p))
+        return; /* while it waited for its set */
     p->s->bake_since_ms = p->s->bake_until_ms = p->s->exposed_ms = 0;
-    if (p->s->step < p->s->n_steps)
-        p->s->step++;
-    else
+    if (is_last)
         planner_set_phase(p, ROLLOUT_FINALIZING);
+    else
+        p->s->step++;
 }
 
 void planner_run_step(struct planner *p)

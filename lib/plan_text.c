@@ -332,7 +332,8 @@ static void explain_back(struct planner *p)
     struct rollout_status *s = p->s;
     int n_left = 0;
     for (int i = 0; i < s->n_nodes; i++)
-        n_left += (s->nodes[i].step > 0 || s->nodes[i].base != 0) && !s->nodes[i].is_back;
+        n_left += planner_is_mending(p, i) ||
+                  ((s->nodes[i].step > 0 || s->nodes[i].base != 0) && !s->nodes[i].is_back);
     say(s->waiting, arena_printf(p->a, "rolling back: %d node%s to go%s%s", n_left,
                                  n_left == 1 ? "" : "s", failures_text(p), node_text(p)));
     if (!explain_missing_node(p) && s->phase == ROLLOUT_ROLLBACK_STUCK)

@@ -51,6 +51,7 @@ static const unsigned step_moves[STEP_PHASE_COUNT] = {
     [STEP_SETTLE] = BIT(STEP_APPLY) | BIT(STEP_BAKE),
     [STEP_BAKE] = BIT(STEP_APPLY) | BIT(STEP_GATE),
     [STEP_GATE] = BIT(STEP_APPLY) | BIT(STEP_BAKE) | BIT(STEP_DONE), /* extended: bake again */
+    [STEP_DONE] = BIT(STEP_APPLY), /* a node fell out while the last step waited for its set */
 };
 /* A node whose new version stops being ready is loaded again, hence the ways back. */
 #define NODE_MOVING                                                                      \

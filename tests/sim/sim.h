@@ -302,6 +302,8 @@ void sim_check_end(struct sim *s);
 void sim_check_dead(struct sim *s);
 /* After each round: which nodes the active rollout of a model says it disturbs. */
 void sim_note_disturbed(struct sim *s, int model);
+/* Nodes that are out of the fleet, or whose repair failed and waits, count as busy no more. */
+void sim_note_given_up(struct sim *s);
 /* True if nothing is left to be done. */
 bool sim_is_quiet(struct sim *s, char why[200]);
 /* An operation, not a read, is not answered yet. */

@@ -153,7 +153,9 @@ static void check_held(struct sim *s, const struct sim_model *m, const struct si
     if (s->is_stopped && s->now_ms > s->stopped_ms + HELD_MS && !passes)
         sim_fail(s, "%s: node %s gets the new version while the line is stopped", m->rollout,
                  n->name);
-    if (n->cordon != NODE_UNCORDON && s->now_ms > n->cordoned_ms + HELD_MS)
+    /* A way back reaches it, too, unless it shall serve nothing. */
+    bool is_barred = n->cordon == NODE_UNLOAD || (n->cordon != NODE_UNCORDON && !m->is_rollback);
+    if (is_barred && s->now_ms > n->cordoned_ms + HELD_MS)
         sim_fail(s, "%s: node %s gets the new version, but is out of service", m->rollout, n->name);
 }
 
@@ -198,19 +200,6 @@ static void check_forward(struct sim *s, struct sim_model *m, int node, const st
                  st->n_nodes);
 }
 
-bool sim_is_known_dead(struct sim *s, const struct sim_node *n)
-{
-    struct err e;
-    struct arena a CLEANUP(arena_clear) = {0};
-    struct reader r CLEANUP(reader_end) = {0};
-    struct watch_health h = {0};
-    bool found = false;
-    int rc = reader_begin(s->store, &r, &e);
-    if (rc == ERR_OK)
-        rc = db_node_health(r.db, n->node_id, &a, &h, &found, &e);
-    return rc == ERR_OK && found && !h.is_reachable;
-}
-
 /* Nodes that mreg disturbs, as far as it can know. */
 static int count_busy(struct sim *s, const struct sim_node *but)
 {
@@ -245,7 +234,12 @@ static void check_limit(struct sim *s, const struct sim_model *m, int model, int
     int64_t limit = is_rollout ? m->policy.max_unavailable.n_nodes : 1;
     /* Nodes that are down do not keep the others from going back. */
     bool counts_dead = is_forward && !m->is_rollback;
-    int count = count_busy(s, n) + (counts_dead ? count_known_dead(s, n) : 0);
+    int n_dead = counts_dead ? count_known_dead(s, n) : 0;
+    int count = count_busy(s, n) + n_dead;
+    if (count >= limit) {
+        sim_note_given_up(s);
+        count = count_busy(s, n) + n_dead;
+    }
     for (int i = 0; i < s->n_nodes && count >= limit; i++)
         sim_say(s, "node %s: ready %x, told %x, up %d, busy %d %d, known dead %d", s->nodes[i].name,
                 s->nodes[i].slots[model].ready, s->nodes[i].told_ready[model], s->nodes[i].is_up,

@@ -33,12 +33,25 @@ static bool has_gate(const struct policy *p, enum gate_kind kind)
     return false;
 }
 
-/* Nodes that are gone are left to the repairs: nobody works on them any more. */
+/* A repair beside the rollout failed at least once. */
+static bool is_given_up(const struct rollout_status *st, const struct sim_node *n)
+{
+    for (int i = 0; i < st->n_nodes; i++) {
+        const struct rollout_node *one = &st->nodes[i];
+        if (one->node_id == n->node_id)
+            return one->step == 0 && one->move.n_rounds > 0;
+    }
+    return false;
+}
+
+/* Nodes that are gone, or were given up, are left to the repairs: nobody works on them any more. */
 static void let_go(struct sim *s, const struct sim_model *m)
 {
+    const struct rollout_status *st = sim_status(s, m->rollout);
     for (int i = 0; i < s->n_nodes; i++) {
-        if (!s->nodes[i].is_up || sim_is_known_dead(s, &s->nodes[i]))
-            s->nodes[i].is_busy_for[m - s->models] = false;
+        struct sim_node *n = &s->nodes[i];
+        if (!n->is_up || sim_is_known_dead(s, n) || is_given_up(st, n))
+            n->is_busy_for[m - s->models] = false;
     }
 }
 
@@ -51,6 +64,22 @@ static void check_all_seen(struct sim *s, const struct sim_model *m, enum rollou
         if (is_ours && s->nodes[i].is_busy_for[m - s->models] && sim_is_in_fleet(s, &s->nodes[i]))
             sim_fail(s, "%s is %s, but %s was not seen serving again", m->rollout,
                      rollout_phase_name(phase), s->nodes[i].name);
+    }
+}
+
+/* Invariant: what a rollout began has ended before it does, where it disturbs a node that is still
+ * there. */
+static void check_no_job(struct sim *s, const struct sim_model *m)
+{
+    char mark[40];
+    snprintf(mark, sizeof mark, "/%s/", m->rollout);
+    for (int i = 0; i < s->n_jobs; i++) {
+        const struct sim_job *j = &s->jobs[i];
+        bool disturbs = j->kind == JOB_SWITCH || j->kind == JOB_HTTP;
+        bool is_open = j->is_there && !j->is_forgotten && !j->is_router && disturbs;
+        if (is_open && j->key[0] == 't' && strstr(j->key, mark) != NULL &&
+            s->nodes[j->node].node_id == j->node_id && sim_is_in_fleet(s, &s->nodes[j->node]))
+            sim_fail(s, "%s has ended, but %s has not", m->rollout, j->key);
     }
 }
 
@@ -75,6 +104,7 @@ void sim_check_ended(struct sim *s, const struct sim_model *m, enum rollout_phas
     enum quality q = m->quality[m->to];
     sim_read_noted(s);
     let_go(s, m);
+    check_no_job(s, m);
     check_all_seen(s, m, phase);
     check_evidence(s, m);
     if (phase == ROLLOUT_SUCCEEDED && m->live != m->to)

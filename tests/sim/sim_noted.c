@@ -3,6 +3,7 @@
  * controller moves no times.
  */
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "sim.h"
@@ -85,26 +86,70 @@ void sim_note_disturbed(struct sim *s, int model)
         s->nodes[i].was_disturbed[model] = false;
 }
 
+/* Its files were put in place again; before it was unloaded the control was given up. */
+static bool is_let_go(const struct rollout_status *status, const struct rollout_node *one)
+{
+    return status->control == CONTROL_LOST && status->control_id == one->node_id &&
+           !move_disturbs(&one->move);
+}
+
 static void note_node(struct sim *s, int model, const struct rollout_status *status,
                       const struct rollout_node *one)
 {
-    /* Its files were put in place again; before it was unloaded the control was given up. */
-    bool is_let_go = status->control == CONTROL_LOST && status->control_id == one->node_id &&
-                     one->move.phase == MOVE_NONE;
     for (int i = 0; i < s->n_nodes; i++) {
         struct sim_node *n = &s->nodes[i];
         if (n->node_id != one->node_id)
             continue;
         n->was_disturbed[model] = move_disturbs(&one->move);
         /* Given up, and left to the repairs. */
-        if (one->is_back || is_let_go)
+        if (one->is_back || is_let_go(status, one))
             n->is_busy_for[model] = false;
+    }
+}
+
+/* A repair that failed waits before the next one, and counts as under way no more: one outside of
+ * rollouts, or in the course of one. */
+static bool is_given_up(struct sim *s, const struct sim_model *m, const struct sim_node *n)
+{
+    char id[32];
+    snprintf(id, sizeof id, "target-%" PRId64, m->target_id);
+    const struct rollout_status *st = sim_status(s, m->rollout[0] == '\0' ? id : m->rollout);
+    for (int i = 0; i < st->n_nodes; i++) {
+        const struct rollout_node *one = &st->nodes[i];
+        bool has_failed = one->step == 0 && one->move.n_rounds > 0 && !move_disturbs(&one->move);
+        if (one->node_id == n->node_id)
+            return has_failed || is_let_go(st, one);
+    }
+    return false;
+}
+
+void sim_note_given_up(struct sim *s)
+{
+    for (int i = 0; i < s->n_nodes; i++) {
+        struct sim_node *n = &s->nodes[i];
+        for (int m = 0; m < s->n_models; m++) {
+            if (n->is_busy_for[m] && (!sim_is_in_fleet(s, n) || is_given_up(s, &s->models[m], n)))
+                n->is_busy_for[m] = false;
+        }
     }
 }
 
 bool sim_was_control(struct sim *s, const struct sim_model *m, const struct sim_node *n)
 {
     return sim_status(s, m->rollout)->control_id == n->node_id;
+}
+
+bool sim_is_known_dead(struct sim *s, const struct sim_node *n)
+{
+    struct err e;
+    struct arena a CLEANUP(arena_clear) = {0};
+    struct reader r CLEANUP(reader_end) = {0};
+    struct watch_health h = {0};
+    bool found = false;
+    int rc = reader_begin(s->store, &r, &e);
+    if (rc == ERR_OK)
+        rc = db_node_health(r.db, n->node_id, &a, &h, &found, &e);
+    return rc == ERR_OK && found && !h.is_reachable;
 }
 
 bool sim_is_noted_gone(struct sim *s, const struct sim_node *n)

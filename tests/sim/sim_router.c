@@ -146,12 +146,13 @@ void sim_router_check(struct sim *s, const struct sim_job *j, int model)
         check_one(s, &s->routers[i], j, model);
 }
 
-/* All nodes of the model have the same share. */
+/* All nodes of the model have the same share. What a halted rollout left may keep a server from
+ * starting, which then serves nothing. */
 static bool is_even(const struct sim *s, const struct sim_router *r, int model, char why[200])
 {
     int weight = 0;
     for (int i = 0; i < s->n_nodes; i++) {
-        if (s->nodes[i].is_deleted)
+        if (s->nodes[i].is_deleted || !s->nodes[i].is_up)
             continue;
         weight = weight == 0 ? r->weight[model][i] : weight;
         if (r->weight[model][i] == weight && weight > 0)

@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -94,6 +95,68 @@ static void test_keeps_trying(void **state)
     bench_until(b, ROLLOUT_ROLLED_BACK, 3600000);
     bench_expect(b, ROLLOUT_ROLLED_BACK);
     assert_int_equal(b->nodes[0].seen.ready[0], 1);
+}
+
+/* It is given up only if it was not there after the last operation: while that ran, nobody looked.
+ */
+static void test_lost_is_looked_for(void **state)
+{
+    (void)state;
+    struct bench *b CLEANUP(bench_free) = bench_baking("{\"gates\":[],\"bake\":\"1h\"}");
+    struct view_node *n = &b->nodes[0];
+    bench_command(b, COMMAND_ABORT, 0);
+    for (int i = 0; i < 20 && n->op.action != OP_LOAD; i++)
+        bench_step(b);
+    n->seen.n_ready = 0; /* the load did not get there */
+    n->is_reachable = false;
+    n->reachable_since_ms = n->seen.looked_ms = n->seen.observed_ms = b->now_ms;
+    b->now_ms += 3600000;
+    n->op.state = OP_FAILED;
+    n->op.why = OP_CLASS_TRANSIENT;
+    n->op.ended_ms = b->now_ms;
+    b->fails_to_load = 1;
+    b->fails_how = OP_CLASS_TRANSIENT;
+    bench_step(b);
+    bench_expect(b, ROLLOUT_ROLLING_BACK);
+    bench_until(b, ROLLOUT_ROLLED_BACK, 60000);
+    bench_expect(b, ROLLOUT_ROLLED_BACK);
+    assert_true(n->seen.looked_ms > n->op.ended_ms);
+}
+
+/* A repair of a node that it did not change is ended first, or given up: others count the node as
+ * disturbed. */
+static void test_repair_of_the_rest_ends(void **state)
+{
+    (void)state;
+    static const bool fails[] = {false, true};
+    for (size_t i = 0; i < ARRAY_LEN(fails); i++) {
+        struct bench *b CLEANUP(bench_free) = bench_baking("{\"gates\":[],\"bake\":\"1h\"}");
+        struct view_node *n = &b->nodes[2];
+        move_begin(&b->status.nodes[2].move, 1, false, b->now_ms);
+        n->seen.n_ready = 0;
+        bench_command(b, COMMAND_ABORT, 0);
+        for (int k = 0; k < 60; k++) {
+            bench_step(b);
+            if (n->op.action == OP_LOAD) {
+                n->op.state = OP_OPEN;
+                n->seen.n_ready = 0;
+            }
+            b->now_ms += 100;
+        }
+        bench_expect(b, ROLLOUT_ROLLING_BACK);
+        bench_expect_words(b, "1 node to go", NULL);
+        assert_true(b->status.nodes[0].is_back);
+        assert_int_equal(b->nodes[0].seen.ready[0], 1);
+        n->op.ended_ms = b->now_ms;
+        n->op.state = fails[i] ? OP_FAILED : OP_DONE;
+        n->op.why = fails[i] ? OP_CLASS_TRANSIENT : OP_CLASS_NONE;
+        n->seen.n_ready = !fails[i];
+        b->fails_to_load = fails[i];
+        b->fails_how = OP_CLASS_TRANSIENT;
+        bench_until(b, ROLLOUT_ROLLED_BACK, 3600000);
+        bench_expect(b, ROLLOUT_ROLLED_BACK);
+        assert_int_equal(b->status.nodes[2].move.n_rounds, fails[i]);
+    }
 }
 
 /* --- asked for by people --- */
@@ -268,6 +331,34 @@ static void test_set_waits(void **state)
     bench_expect(b, ROLLOUT_SUCCEEDED);
 }
 
+/* A node that fell out while the set was waited for is loaded again before it succeeds. */
+static void test_set_fell_out(void **state)
+{
+    (void)state;
+    struct bench *b CLEANUP(bench_free) = bench_new(bench_plain, 2);
+    struct view_node *n = &b->nodes[0];
+    b->limits.is_in_set = true;
+    b->limits.set_step = 1;
+    bench_until_step(b, 2, STEP_DONE, 60000);
+    b->never_ready = 2;
+    n->seen.n_ready = 0;
+    n->seen.observed_ms = n->seen.looked_ms = ++b->now_ms;
+    bench_step(b);
+    assert_true(b->status.nodes[0].move.phase != MOVE_NONE);
+    b->limits.set_step = INT_MAX;
+    for (int i = 0; i < 10; i++)
+        bench_step(b);
+    bench_expect(b, ROLLOUT_RUNNING);
+    assert_int_equal(b->status.steps[1].phase, STEP_APPLY);
+    assert_int_equal(b->status.steps[1].ended_ms, 0);
+    assert_true(b->status.step_deadline_ms > b->now_ms);
+    b->never_ready = 0;
+    n->seen.n_ready = 1;
+    bench_until(b, ROLLOUT_SUCCEEDED, 60000);
+    bench_expect(b, ROLLOUT_SUCCEEDED);
+    assert_int_equal(n->seen.ready[0], 2);
+}
+
 static void test_set_fails(void **state)
 {
     (void)state;
@@ -297,9 +388,12 @@ int main(void)
         cmocka_unit_test(test_forecast),
         cmocka_unit_test(test_order_and_limit),
         cmocka_unit_test(test_keeps_trying),
+        cmocka_unit_test(test_lost_is_looked_for),
+        cmocka_unit_test(test_repair_of_the_rest_ends),
         cmocka_unit_test(test_fault),
         cmocka_unit_test(test_fault_of_silence),
         cmocka_unit_test(test_set_waits),
+        cmocka_unit_test(test_set_fell_out),
         cmocka_unit_test(test_set_fails),
         cmocka_unit_test(test_asked_keeps_trying),
         cmocka_unit_test(test_asked_goes_on_elsewhere),

@@ -216,6 +216,32 @@ static void traffic_comes_back_when_it_serves(void **unused)
     assert_int_equal(out.outcome, MOVE_DONE);
 }
 
+/* After a load of which nobody knows the outcome a look tells, unless the version was ready before.
+ */
+static void a_load_in_doubt(void **unused)
+{
+    static const struct {
+        int64_t ready; /* before the load */
+        enum move_phase to;
+    } cases[] = {{0, MOVE_OBSERVE}, {1, MOVE_OBSERVE}, {2, MOVE_LOAD}};
+    (void)unused;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct observation seen = {.observed_ms = 9000, .ready = {cases[i].ready}};
+        seen.n_ready = cases[i].ready != 0;
+        struct op_view op = {
+            .state = OP_UNKNOWN, .action = OP_LOAD, .attempt = 3, .ended_ms = 9999};
+        struct move_in in = calm(&seen);
+        in.op = &op;
+        in.has_route = false;
+        struct move m = {
+            .phase = MOVE_LOAD, .number = 2, .attempt = 3, .is_issued = true, .deadline_ms = 60000};
+        struct move_out out;
+        move_step(&m, &in, &out);
+        assert_int_equal(m.phase, cases[i].to);
+        assert_int_equal(out.outcome, MOVE_GOES_ON);
+    }
+}
+
 static void a_drop_disturbs_nobody(void **unused)
 {
     struct move m = {.attempt = 4};
@@ -370,6 +396,7 @@ int main(void)
         cmocka_unit_test(the_deadline_starts_with_the_switch),
         cmocka_unit_test(a_node_that_was_not_changed_goes_back),
         cmocka_unit_test(traffic_comes_back_when_it_serves),
+        cmocka_unit_test(a_load_in_doubt),
         cmocka_unit_test(a_drop_disturbs_nobody),
         cmocka_unit_test(no_traffic_is_disturbed),
         cmocka_unit_test(routing_by_hand_is_noticed),

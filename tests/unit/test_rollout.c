@@ -50,7 +50,7 @@ static void test_terminal(void **state)
     assert_true(rollout_phase_may(ROLLOUT_PAUSED, ROLLOUT_ROLLING_BACK));
     assert_false(step_phase_may(STEP_APPLY, STEP_BAKE));
     assert_false(step_phase_may(STEP_BAKE, STEP_DONE));
-    assert_false(step_phase_may(STEP_DONE, STEP_APPLY));
+    assert_false(step_phase_may(STEP_DONE, STEP_BAKE));
 }
 
 /* Every phase can be reached from the first one. */
