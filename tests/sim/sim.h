@@ -290,6 +290,13 @@ bool sim_was_control(struct sim *s, const struct sim_model *m, const struct sim_
 /* True if a stored status calls the node unreachable; what the fleet knows of it may be written a
  * moment later. */
 bool sim_is_noted_gone(struct sim *s, const struct sim_node *n);
+/* Which phase and how many nodes of the present step, cumulative, the stored status allows. */
+struct sim_stored {
+    enum rollout_phase phase;
+    int n_nodes;
+    int64_t command_seq;
+};
+void sim_stored(struct sim *s, const char *rollout, struct sim_stored *out);
 /* Takes in what the stored statuses say of nodes. */
 void sim_read_noted(struct sim *s);
 bool sim_is_known_dead(struct sim *s, const struct sim_node *n);
@@ -318,8 +325,8 @@ void sim_close(struct sim *s);
  * is forked from it finds its statements prepared. False: a check failed, and s has to be opened
  * anew. */
 bool sim_warm_up(struct sim *s);
-/* Runs one seed, once after sim_open: whoever wants more forks before each. False with s->failure
- * set if a check failed. */
+/* Runs one seed and forgets what it did. False with s->failure set if a check failed: then the
+ * process has to end. */
 bool sim_run(struct sim *s, uint64_t seed);
 
 #endif

@@ -88,21 +88,6 @@ static void check_intent(struct sim *s, const char *key)
         sim_fail(s, "operation %s has no open intent", key);
 }
 
-/* Which phase and how many nodes the stored status allows. */
-struct stored {
-    enum rollout_phase phase;
-    int n_nodes; /* of the present step, cumulative */
-    int64_t command_seq;
-};
-
-static void read_stored(struct sim *s, const char *lane, struct stored *out)
-{
-    const struct rollout_status *status = sim_status(s, lane);
-    out->phase = status->phase;
-    out->command_seq = status->command_seq;
-    out->n_nodes = status->step > 0 ? status->steps[status->step - 1].n_nodes : 0;
-}
-
 static bool goes_back(enum rollout_phase p)
 {
     return p == ROLLOUT_ROLLING_BACK || p == ROLLOUT_ROLLBACK_STUCK;
@@ -121,7 +106,7 @@ static int64_t ask_number(struct sim *s, const char *sql, const char *text, int6
 }
 
 /* Invariant: after an abort was taken in, no node gets the new version. */
-static void check_aborted(struct sim *s, const struct sim_model *m, const struct stored *st)
+static void check_aborted(struct sim *s, const struct sim_model *m, const struct sim_stored *st)
 {
     int64_t seq = ask_number(s,
                              "SELECT COALESCE(MIN(command_seq), 0) FROM rollout_commands"
@@ -182,7 +167,7 @@ void sim_check_begun(struct sim *s, struct sim_model *m, int64_t generation)
     m->generation = now;
 }
 
-static void check_forward(struct sim *s, struct sim_model *m, int node, const struct stored *st)
+static void check_forward(struct sim *s, struct sim_model *m, int node, const struct sim_stored *st)
 {
     bool is_member = (m->given & BIT(node)) != 0 || sim_was_control(s, m, &s->nodes[node]);
     if (st->phase != ROLLOUT_RUNNING && !(st->phase == ROLLOUT_PAUSED && is_member))
@@ -275,9 +260,9 @@ static void check_switch(struct sim *s, const struct sim_job *j, const char *lan
     struct sim_model *m = &s->models[j->model];
     struct sim_node *n = &s->nodes[j->node];
     bool is_rollout = is_rollout_lane(lane);
-    struct stored st = {0};
+    struct sim_stored st = {0};
     if (is_rollout)
-        read_stored(s, lane, &st);
+        sim_stored(s, lane, &st);
     /* After a halt a way back may lead to what is live. */
     bool is_way_back = m->from == m->to && goes_back(st.phase);
     bool is_forward = is_rollout && j->keep == m->to && !is_way_back;
@@ -318,10 +303,10 @@ static void check_load(struct sim *s, const struct sim_job *j, const char *lane,
 {
     const struct sim_model *m = &s->models[model];
     const struct sim_slot *slot = &s->nodes[j->node].slots[model];
-    struct stored st;
+    struct sim_stored st;
     if (!is_rollout_lane(lane))
         return;
-    read_stored(s, lane, &st);
+    sim_stored(s, lane, &st);
     if (m->from != m->to && goes_back(st.phase) && (slot->visible & BIT(m->to)) != 0)
         sim_fail(s, "%s: the new version is loaded on %s while going back", lane,
                  s->nodes[j->node].name);

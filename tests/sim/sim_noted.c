@@ -134,6 +134,29 @@ void sim_note_given_up(struct sim *s)
     }
 }
 
+void sim_stored(struct sim *s, const char *rollout, struct sim_stored *out)
+{
+    struct err e;
+    struct reader r CLEANUP(reader_end) = {0};
+    struct stmt *q CLEANUP(stmt_done_ptr) = NULL;
+    bool row = false;
+    *out = (struct sim_stored){0}; /* what is zero is left out of the text */
+    if (reader_begin(s->store, &r, &e) != ERR_OK ||
+        db_query(r.db, &q, &e,
+                 "SELECT status ->> 'phase', status ->> 'command_seq',"
+                 " status ->> ('$.steps[' || (status ->> 'step' - 1) || '].n_nodes')"
+                 " FROM rollout_status WHERE rollout_id = ?1",
+                 "t", rollout) != ERR_OK ||
+        stmt_next(q, &row, &e) != ERR_OK)
+        sim_fail(s, "%s", e.message);
+    if (!row)
+        return;
+    if (!stmt_is_null(q, 0) && !rollout_phase_by_name(stmt_text(q, 0), &out->phase))
+        sim_fail(s, "%s is in phase %s", rollout, stmt_text(q, 0));
+    out->command_seq = stmt_int(q, 1);
+    out->n_nodes = (int)stmt_int(q, 2);
+}
+
 bool sim_was_control(struct sim *s, const struct sim_model *m, const struct sim_node *n)
 {
     return sim_status(s, m->rollout)->control_id == n->node_id;

@@ -386,6 +386,7 @@ bool sim_run(struct sim *s, uint64_t seed)
     if (setjmp(s->failed) != 0)
         return false; /* what is open stays so: the process ends */
     run_world(s);
+    sim_store_empty(s);
     return true;
 }
 

@@ -65,6 +65,7 @@ static void remove_dir(const char *path)
 #define N_SEEDS 300
 #endif
 #define MAX_FAILURES 10
+#define SEEDS_PER_PROCESS 16
 #define WARM_FROM 50 /* seeds of a process, for fewer it is not worth it */
 
 /* What a process of the run found out. */
@@ -86,25 +87,6 @@ static void add_run(struct tally *t, const struct sim *s)
         t->n_by_end[i] += s->n_by_end[i];
 }
 
-/* Each seed has a process of its own: it begins with the same empty database, copied for nothing,
- * and a seed that crashes is known. */
-static void run_seed(struct sim *s, uint64_t seed)
-{
-    (void)fflush(stdout);
-    pid_t pid = fork();
-    assert_true(pid >= 0);
-    if (pid == 0) {
-        (void)sim_run(s, seed);
-        (void)fflush(stdout);
-        _exit(0);
-    }
-    int status = 0;
-    assert_int_equal(waitpid(pid, &status, 0), pid);
-    if (status != 0)
-        snprintf(s->failure, sizeof s->failure, "its process ended with signal %d, code %d",
-                 WTERMSIG(status), WEXITSTATUS(status));
-}
-
 static void tell_failure(struct tally *t, uint64_t seed, const struct sim *s)
 {
     printf("simulated seed %" PRIu64 " failed: %s\n", seed, s->failure);
@@ -112,14 +94,52 @@ static void tell_failure(struct tally *t, uint64_t seed, const struct sim *s)
     snprintf(t->failure, sizeof t->failure, "%s", s->failure);
 }
 
+/* What the processes of some seeds share. */
+struct shared {
+    struct sim sim;
+    struct tally tally;
+    uint64_t seed; /* the one that runs */
+};
+
+/* A few seeds have a process of their own: it begins with the same empty database, copied for
+ * nothing, and a seed that crashes is known. It ends after a seed that failed. */
+static void run_some(struct shared *w, uint64_t end, uint64_t step)
+{
+    struct sim *s = &w->sim;
+    int status = 0;
+    (void)fflush(stdout);
+    pid_t pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        for (int i = 0; i < SEEDS_PER_PROCESS && w->seed < end && s->failure[0] == '\0'; i++) {
+            if (sim_run(s, w->seed)) {
+                add_run(&w->tally, s);
+                w->seed += step;
+            }
+        }
+        (void)fflush(stdout);
+        _exit(0);
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    if (status != 0)
+        snprintf(s->failure, sizeof s->failure, "its process ended with signal %d, code %d",
+                 WTERMSIG(status), WEXITSTATUS(status));
+    if (s->failure[0] == '\0')
+        return;
+    tell_failure(&w->tally, w->seed, s);
+    s->failure[0] = '\0';
+    w->seed += step;
+}
+
 /* Every step-th seed up to end, until a few failed. */
 static void run_seeds(struct tally *t, uint64_t seed, uint64_t end, uint64_t step)
 {
     char dir[64];
     make_dir(dir);
-    struct sim *s =
-        mmap(NULL, sizeof *s, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    assert_ptr_not_equal(s, MAP_FAILED);
+    struct shared *w =
+        mmap(NULL, sizeof *w, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    assert_ptr_not_equal(w, MAP_FAILED);
+    struct sim *s = &w->sim;
     s->is_loud = setting("MREG_SIM_LOUD", 0) != 0;
     log_configure(s->is_loud ? LOG_DEBUG : LOG_ERROR, LOG_TEXT);
     /* Memory that is given back to the system only comes again. */
@@ -130,18 +150,14 @@ static void run_seeds(struct tally *t, uint64_t seed, uint64_t end, uint64_t ste
     if (is_open && end - seed >= WARM_FROM * step && !sim_warm_up(s))
         is_open = sim_open(s, dir); /* the seed that fails is told of when its turn comes */
     if (!is_open)
-        tell_failure(t, 0, s);
-    for (; seed < end && t->n_failed < MAX_FAILURES; seed += step) {
-        s->failure[0] = '\0';
-        run_seed(s, seed);
-        if (s->failure[0] == '\0')
-            add_run(t, s);
-        else
-            tell_failure(t, seed, s);
-    }
+        tell_failure(&w->tally, 0, s);
+    s->failure[0] = '\0';
+    for (w->seed = seed; w->seed < end && w->tally.n_failed < MAX_FAILURES;)
+        run_some(w, end, step);
+    *t = w->tally;
     (void)fflush(stdout);
     sim_close(s);
-    munmap(s, sizeof *s);
+    munmap(w, sizeof *w);
     remove_dir(dir);
 }
 
