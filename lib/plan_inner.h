@@ -49,7 +49,8 @@ bool planner_is_rolling_back(const struct planner *p);
 /* True while an operation of it is open on a node. */
 bool planner_is_at_work(const struct planner *p);
 /* True while a node that the rollout did not change is repaired in its course, its control too, and
- * it was not given up: were the rollout to end, nobody would count the node as disturbed. */
+ * it was not given up or an operation is open: were the rollout to end, nobody would count the node
+ * as disturbed. */
 bool planner_is_mending(const struct planner *p, int i);
 /* Any node. */
 bool planner_mends_rest(const struct planner *p);

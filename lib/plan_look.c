@@ -27,8 +27,8 @@ bool planner_is_mending(const struct planner *p, int i)
 {
     const struct rollout_node *n = &p->s->nodes[i];
     bool is_rest = n->step == 0 && n->base == 0;
-    bool is_there = p->seen[i]->is_reachable || p->seen[i]->op.state == OP_OPEN;
-    return is_rest && move_disturbs(&n->move) && n->move.n_rounds == 0 && is_there;
+    bool is_given_up = n->move.n_rounds > 0 || !p->seen[i]->is_reachable;
+    return is_rest && move_disturbs(&n->move) && (!is_given_up || p->seen[i]->op.state == OP_OPEN);
 }
 
 bool planner_mends_rest(const struct planner *p)

@@ -29,9 +29,8 @@
  * away. */
 static bool is_kept(const struct sim *s, const struct sim_node *n, int m)
 {
-    int64_t live = s->models[m].live;
-    return n->switched_to[m] == 0 && live != 0 && n->cordon != NODE_UNLOAD &&
-           (n->slots[m].ready & BIT(live)) != 0;
+    return n->switched_to[m] == 0 && s->models[m].live != 0 && n->cordon != NODE_UNLOAD &&
+           n->slots[m].ready != 0;
 }
 
 static bool is_busy(const struct sim *s, const struct sim_node *n)
