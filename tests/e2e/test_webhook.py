@@ -186,6 +186,27 @@ class WebhookTest(HookCase):
         receiver.wait(30)
         self.assertEqual([e["subject"] for e in receiver.events()], [f"order-{i}" for i in range(30)])
 
+    def test_numbers_given_meanwhile_lose_no_event(self):
+        """A ping takes a number of the hook, maybe while the ones of new events are being stored."""
+        receiver = self.receiver()
+        made = self.hook(receiver.url, kinds=["model.create"], models="number-*")
+        n = 80
+
+        def ping():
+            for _ in range(n):
+                self.api.post(f"/webhooks/{made['id']}/ping")
+
+        threads = [threading.Thread(target=ping) for _ in range(2)]
+        for thread in threads:
+            thread.start()
+        for i in range(n):
+            self.api.post("/models", {"name": f"number-{i}"})
+        for thread in threads:
+            thread.join()
+        receiver.wait(3 * n)
+        subjects = [e["subject"] for e in receiver.events() if e["type"].endswith("model.create")]
+        self.assertEqual(subjects, [f"number-{i}" for i in range(n)])
+
     def test_retries_then_order(self):
         """The first event fails twice: those behind it wait for it; ids and bodies stay the same."""
         receiver = self.receiver()
