@@ -108,7 +108,7 @@ static void note_node(struct sim *s, int model, const struct rollout_status *sta
 }
 
 /* A repair that failed waits before the next one, and counts as under way no more: one outside of
- * rollouts, or in the course of one. */
+ * rollouts, or in the course of one. What was under way when its server died ended with it. */
 static bool is_given_up(struct sim *s, const struct sim_model *m, const struct sim_node *n)
 {
     char id[32];
@@ -116,11 +116,14 @@ static bool is_given_up(struct sim *s, const struct sim_model *m, const struct s
     const struct rollout_status *st = sim_status(s, m->rollout[0] == '\0' ? id : m->rollout);
     for (int i = 0; i < st->n_nodes; i++) {
         const struct rollout_node *one = &st->nodes[i];
-        bool has_failed = one->step == 0 && one->move.n_rounds > 0 && !move_disturbs(&one->move);
-        if (one->node_id == n->node_id)
-            return has_failed || is_let_go(st, one);
+        if (one->node_id != n->node_id)
+            continue;
+        if (move_disturbs(&one->move))
+            return false;
+        if ((one->step == 0 && one->move.n_rounds > 0) || is_let_go(st, one))
+            return true;
     }
-    return false;
+    return s->now_ms < n->dead_since_ms + SIM_KNOWN_DEAD_MS;
 }
 
 void sim_note_given_up(struct sim *s)
