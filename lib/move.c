@@ -13,6 +13,7 @@
 #define LOOK_EVERY_MS 1000
 #define RELOAD_AFTER_MS 20000
 #define MAX_CLEAN_FAILURES 3
+#define MAX_DOUBTS 3 /* then a look has to do */
 
 void move_enter(struct move *m, enum move_phase phase, int64_t now_ms)
 {
@@ -167,8 +168,8 @@ static void doubt_phase(struct move *m, const struct move_in *in)
 {
     note(m, in->op);
     m->was_switched = m->was_switched || m->phase == MOVE_SWITCH;
-    bool tells = !m->reloads && !observation_has(in->seen, m->number);
-    if (m->phase == MOVE_LOAD && tells) {
+    bool tells = !observation_has(in->seen, m->number) || m->n_failures >= MAX_DOUBTS;
+    if (m->phase == MOVE_LOAD && !m->reloads && tells) {
         m->loaded_ms = in->op->ended_ms;
         move_enter(m, MOVE_OBSERVE, in->now_ms);
         return;

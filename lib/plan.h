@@ -15,6 +15,8 @@ struct view_node {
     bool is_reachable;          /* false: not observed for several looks */
     int64_t reachable_since_ms; /* since when is_reachable is what it is */
     int64_t owner_epoch;        /* it follows another registry of that epoch; 0: it does not */
+    bool is_foreign;            /* it follows another registry, or its driver is not known: it
+                                   cannot be reached and not be asked */
     bool is_busy;               /* an operation or a read runs on it, for whomever */
     bool is_disturbed;          /* another target's move disturbs it: hands off */
     bool is_repairing;          /* at admission: a repair of this target was under way here, or a

@@ -102,6 +102,8 @@ static bool is_lost(struct planner *p, int i)
     bool is_late = p->v->now_ms >= vn->reachable_since_ms + p->v->policy->node_deadline_ms;
     if (!has_old_files || vn->is_reachable || vn->op.state == OP_OPEN || !is_late)
         return false;
+    if (vn->is_foreign)
+        return true;
     if (vn->seen.looked_ms > vn->op.ended_ms)
         return !vn->is_busy;
     planner_read(p, i, OP_OBSERVE, p->v->rollout->from);
@@ -128,6 +130,21 @@ static void send_back(struct planner *p, int i)
         planner_wake(p, lost_ms);
 }
 
+/* Everything else is done: true while a repair beside it is waited for. Others are left to the
+ * repairs outside of rollouts. */
+static bool mends_rest(struct planner *p)
+{
+    bool mends = false;
+    for (int i = 0; i < p->s->n_nodes; i++) {
+        struct rollout_node *n = &p->s->nodes[i];
+        if (planner_is_mending(p, i))
+            mends = true;
+        else if (n->step == 0 && !n->is_returning && move_disturbs(&n->move))
+            move_end(&n->move);
+    }
+    return mends;
+}
+
 void planner_roll_back(struct planner *p)
 {
     int n_left = 0;
@@ -143,7 +160,7 @@ void planner_roll_back(struct planner *p)
             planner_set_phase(p, ROLLOUT_ROLLBACK_STUCK);
         return;
     }
-    if (planner_mends_rest(p))
+    if (planner_unfinished_control(p) >= 0 || mends_rest(p))
         return; /* whoever comes next counts on it */
     int64_t from = p->v->rollout->from;
     if (from == 0)
@@ -217,7 +234,7 @@ void planner_finalize(struct planner *p)
         }
         n_left += n->move.phase == MOVE_CLEAN || n->move.is_drop;
     }
-    if (n_left == 0 && !planner_mends_rest(p))
+    if (n_left == 0 && !mends_rest(p))
         planner_end(p, ROLLOUT_SUCCEEDED,
                     arena_printf(p->a, "version %lld is live", (long long)r->to));
 }

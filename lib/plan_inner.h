@@ -48,12 +48,10 @@ bool planner_may_disturb(const struct planner *p, int i);
 bool planner_is_rolling_back(const struct planner *p);
 /* True while an operation of it is open on a node. */
 bool planner_is_at_work(const struct planner *p);
-/* True while a node that the rollout did not change is repaired in its course, its control too, and
- * it was not given up or an operation is open: were the rollout to end, nobody would count the node
- * as disturbed. */
+/* True while a node that the rollout did not change is repaired in its course, with an operation
+ * open or a deadline that ends it: were the rollout to end, nobody would count the node as
+ * disturbed. */
 bool planner_is_mending(const struct planner *p, int i);
-/* Any node. */
-bool planner_mends_rest(const struct planner *p);
 /* Makes foreign or cut text one line of well-formed UTF-8, in place: it goes into documents. */
 void planner_clean(char *text);
 /* Compares with the view's status, sets is_changed, revision, updated_ms and the shown states. */

@@ -26,17 +26,10 @@ bool planner_is_at_work(const struct planner *p)
 bool planner_is_mending(const struct planner *p, int i)
 {
     const struct rollout_node *n = &p->s->nodes[i];
-    bool is_rest = n->step == 0 && n->base == 0;
-    bool is_given_up = n->move.n_rounds > 0 || !p->seen[i]->is_reachable;
-    return is_rest && move_disturbs(&n->move) && (!is_given_up || p->seen[i]->op.state == OP_OPEN);
-}
-
-bool planner_mends_rest(const struct planner *p)
-{
-    bool is = false;
-    for (int i = 0; i < p->s->n_nodes; i++)
-        is = is || planner_is_mending(p, i);
-    return is;
+    if (n->step > 0 || n->is_returning || !move_disturbs(&n->move))
+        return false;
+    bool is_bounded = n->move.deadline_ms != MOVE_NO_DEADLINE && n->move.n_rounds == 0;
+    return p->seen[i]->op.state == OP_OPEN || (is_bounded && p->seen[i]->is_reachable);
 }
 
 void planner_wake(struct planner *p, int64_t at_ms)

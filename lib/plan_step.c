@@ -34,17 +34,20 @@ static void enter(struct planner *p, enum step_phase to)
     step->phase = to;
 }
 
-static int n_wanted(const struct planner *p)
-{
-    int n = present(p)->n_nodes;
-    return n < p->s->n_nodes ? n : p->s->n_nodes;
-}
-
 /* Nodes beyond the end of a wave, or held back, are not this step's. */
 static bool is_in_reach(const struct planner *p, const struct rollout_node *n)
 {
     int reach = present(p)->reach;
     return reach == 0 || n->rank <= reach;
+}
+
+/* Nodes that were deleted meanwhile are not replaced by those beyond. */
+static int n_wanted(const struct planner *p)
+{
+    int n_there = 0;
+    for (int i = 0; i < p->s->n_nodes; i++)
+        n_there += p->s->nodes[i].step > 0 || is_in_reach(p, &p->s->nodes[i]);
+    return present(p)->n_nodes < n_there ? present(p)->n_nodes : n_there;
 }
 
 void planner_count(const struct planner *p, struct counts *c)
@@ -363,20 +366,21 @@ static void end_step(struct planner *p)
     struct counts c;
     planner_count(p, &c);
     p->s->step_deadline_ms = 0;
+    bool is_last = p->s->step == p->s->n_steps;
+    /* While it waits for its set, which must not go on without it. */
+    if (is_last && fell_back(p))
+        return;
     if (planner_waits_for_set(p)) {
         planner_wake(p, p->v->now_ms + SET_LOOK_MS);
         return;
     }
     /* What nobody serves has proven nothing: its nodes were deleted, or passed over. */
     bool is_empty = c.n_done == 0 && !(planner_is_way_back(p) && p->s->n_nodes == 0);
-    bool is_last = p->s->step == p->s->n_steps;
     if (is_last && is_empty) {
         planner_fail(p, PAUSE_UNREACHABLE, ROLLOUT_FAULT_INFRASTRUCTURE,
                      "no node serves the new version");
         return;
     }
-    if (is_last && fell_back(p))
-        return; /* while it waited for its set */
     p->s->bake_since_ms = p->s->bake_until_ms = p->s->exposed_ms = 0;
     if (is_last)
         planner_set_phase(p, ROLLOUT_FINALIZING);

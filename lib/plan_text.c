@@ -343,6 +343,16 @@ static void explain_back(struct planner *p)
                                      p->v->rollout->id));
 }
 
+static void explain_finalizing(struct planner *p)
+{
+    bool mends = false;
+    for (int i = 0; i < p->s->n_nodes; i++)
+        mends = mends || planner_is_mending(p, i);
+    say(p->s->waiting,
+        mends ? arena_printf(p->a, "the repair of a node beside it ends first%s", node_text(p))
+              : "removing what is needed no more");
+}
+
 /* What goes on by itself says so, and until when. */
 static void explain_rest(struct planner *p)
 {
@@ -381,7 +391,7 @@ void planner_explain(struct planner *p)
     else if (planner_is_rolling_back(p))
         explain_back(p);
     else if (s->phase == ROLLOUT_FINALIZING)
-        say(s->waiting, "removing what is needed no more");
+        explain_finalizing(p);
     else if (s->phase == ROLLOUT_SUBMITTED)
         say(s->waiting, "begins");
     explain_rest(p);

@@ -30,13 +30,15 @@ static void make_node(const struct env *env, const struct target *t, int i, stru
 {
     const struct node *n = &env->nodes[i];
     const struct spot *spot = &t->spots[i];
+    bool is_foreign = n->driver == NULL || n->owner_epoch != 0;
     *out = (struct view_node){
         .node_id = n->node_id,
         .name = n->name,
-        .is_reachable = n->is_reachable && n->driver != NULL && n->owner_epoch == 0,
+        .is_reachable = n->is_reachable && !is_foreign,
         .reachable_since_ms = n->since_ms,
         .owner_epoch = n->owner_epoch,
-        .is_busy = n->n_busy > 0 || n->driver == NULL || n->owner_epoch != 0,
+        .is_foreign = is_foreign,
+        .is_busy = n->n_busy > 0 || is_foreign,
         .is_disturbed = n->n_disturbing > (int)spot->disturbs,
         .is_repairing = spot->is_repairing,
         .left = spot->left,

@@ -63,7 +63,7 @@ struct sim_node {
     bool was_disturbed[SIM_MAX_MODELS];  /* by a rollout, as stored before the present round */
     unsigned told_ready[SIM_MAX_MODELS]; /* what the controller was told last */
     bool was_told[SIM_MAX_MODELS];
-    int n_in_flight;
+    int64_t worked_ms; /* an operation ended on it, or has to: nobody looks at it until then */
 };
 /* What must not move because the controller starts again. */
 struct sim_clocks {
@@ -305,6 +305,8 @@ bool sim_is_known_dead(struct sim *s, const struct sim_node *n);
 /* A rollout has just ended so. */
 void sim_check_ended(struct sim *s, const struct sim_model *m, enum rollout_phase phase);
 void sim_check_end(struct sim *s);
+/* It is gone for so long that it must be known. */
+bool sim_is_long_dead(struct sim *s, const struct sim_node *n);
 /* Now and then: who is gone for long is known to be gone. */
 void sim_check_dead(struct sim *s);
 /* After each round: which nodes the active rollout of a model says it disturbs. */

@@ -42,14 +42,11 @@ static bool is_busy(const struct sim *s, const struct sim_node *n)
     return false;
 }
 
-static int count_known_dead(const struct sim *s, const struct sim_node *but)
+static int count_known_dead(struct sim *s, const struct sim_node *but)
 {
     int n = 0;
-    for (int i = 0; i < s->n_nodes; i++) {
-        const struct sim_node *one = &s->nodes[i];
-        n += one != but && !one->is_up && !one->is_deleted &&
-             s->now_ms - one->dead_since_ms > SIM_KNOWN_DEAD_MS;
-    }
+    for (int i = 0; i < s->n_nodes; i++)
+        n += &s->nodes[i] != but && sim_is_long_dead(s, &s->nodes[i]);
     return n;
 }
 
@@ -207,7 +204,7 @@ static void check_limit(struct sim *s, const struct sim_model *m, int model, int
                      (!is_forward && n->slots[model].started != 0));
     bool is_idle_empty = !is_rollout && n->told_ready[model] == 0;
     /* A node that is emptied by order is not wanted. */
-    is_idle_empty = is_idle_empty || (!is_rollout && n->cordon == NODE_UNLOAD);
+    is_idle_empty = is_idle_empty || (!is_forward && n->cordon == NODE_UNLOAD);
     if (is_empty || is_idle_empty || is_busy(s, n) || !n->is_up || n->was_disturbed[model])
         return;
     if (is_rollout && m->policy.strategy == STRATEGY_ALL_AT_ONCE)

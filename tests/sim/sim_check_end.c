@@ -12,14 +12,19 @@
 #define BIT(number) (1U << (unsigned)(number))
 #define LONGEST_DEATH_MS 700000
 
+bool sim_is_long_dead(struct sim *s, const struct sim_node *n)
+{
+    int64_t since_ms = n->dead_since_ms > n->worked_ms ? n->dead_since_ms : n->worked_ms;
+    bool is_long = !n->is_up && !n->is_deleted && s->now_ms > since_ms + SIM_KNOWN_DEAD_MS;
+    return is_long && sim_is_in_fleet(s, n);
+}
+
 void sim_check_dead(struct sim *s)
 {
     int64_t since_ms = s->restarted_ms;
     for (int i = 0; i < s->n_nodes && s->now_ms > since_ms + SIM_KNOWN_DEAD_MS; i++) {
         const struct sim_node *n = &s->nodes[i];
-        bool is_long =
-            !n->is_up && !n->is_deleted && s->now_ms > n->dead_since_ms + SIM_KNOWN_DEAD_MS;
-        if (is_long && !sim_is_known_dead(s, n))
+        if (sim_is_long_dead(s, n) && !sim_is_known_dead(s, n))
             sim_fail(s, "nobody noticed that %s died", n->name);
     }
 }

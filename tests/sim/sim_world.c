@@ -197,7 +197,8 @@ static int io_submit(void *self, const struct job *job, struct err *e)
         mine->is_there = false;
         return err_set(e, ERR_UNAVAILABLE, "no job today");
     }
-    s->nodes[mine->node].n_in_flight++;
+    if (mine->key[0] == 't')
+        s->nodes[mine->node].worked_ms = s->now_ms + mine->deadline_ms - sim_clock(s);
     s->n_actions++;
     return ERR_OK;
 }
@@ -253,8 +254,8 @@ static void end_job(struct sim *s, struct sim_job *j, struct completion *out)
     add_to_digest(s, j->body);
     sim_check_answer(s, j);
     j->is_there = false;
-    if (j->node >= 0)
-        s->nodes[j->node].n_in_flight--;
+    if (j->node >= 0 && j->key[0] == 't')
+        s->nodes[j->node].worked_ms = s->now_ms;
 }
 
 /* The next thing that happens: a start of a node, an effect or an answer. */
@@ -311,8 +312,6 @@ static bool advance(struct sim *s, int64_t until, struct completion *out, bool *
     }
     if (j->is_forgotten) {
         j->is_there = false;
-        if (j->node >= 0)
-            s->nodes[j->node].n_in_flight--;
         return false;
     }
     /* The effect comes after the answer was given up. */
@@ -365,7 +364,5 @@ void sim_forget_jobs(struct sim *s)
             continue;
         }
         j->is_there = false;
-        if (j->node >= 0)
-            s->nodes[j->node].n_in_flight--;
     }
 }
