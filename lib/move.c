@@ -33,6 +33,11 @@ void move_begin(struct move *m, int64_t number, bool wants_golden, int64_t now_m
     move_enter(m, number == 0 ? MOVE_SWITCH : MOVE_STAGE, now_ms);
 }
 
+void move_limit(struct move *m, int64_t now_ms, int64_t node_deadline_ms)
+{
+    m->deadline_ms = node_deadline_ms > 0 ? now_ms + node_deadline_ms : MOVE_NO_DEADLINE;
+}
+
 void move_begin_clean(struct move *m, int64_t number, int64_t now_ms)
 {
     *m = (struct move){.clean = number, .attempt = m->attempt};
@@ -303,8 +308,7 @@ static void switch_files(struct move *m, const struct move_in *in, struct move_o
         return;
     }
     if (is_first && may_issue) {
-        m->deadline_ms =
-            in->node_deadline_ms > 0 ? in->now_ms + in->node_deadline_ms : MOVE_NO_DEADLINE;
+        move_limit(m, in->now_ms, in->node_deadline_ms);
         m->is_leaving = false;
     }
     issue(m, in, out, OP_SWITCH);

@@ -117,6 +117,9 @@ struct move {
 /* Starts a move; attempt counts on. A node that is disturbed already (by the move that this one
  * replaces) stays so and needs no may_switch, with no deadline. */
 void move_begin(struct move *m, int64_t number, bool wants_golden, int64_t now_ms);
+/* The node is disturbed from now on: the move ends by then. node_deadline_ms: 0: there is no end.
+ */
+void move_limit(struct move *m, int64_t now_ms, int64_t node_deadline_ms);
 /* Starts the removal of a version's files only. */
 void move_begin_clean(struct move *m, int64_t number, int64_t now_ms);
 /* Starts taking away every version but `number`, which is loaded and takes the traffic already. */

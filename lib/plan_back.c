@@ -130,6 +130,19 @@ static void send_back(struct planner *p, int i)
         planner_wake(p, lost_ms);
 }
 
+/* A repair that failed before must not keep the others from going back, nor the end: it goes on
+ * after them. */
+static void make_way(struct planner *p, int i)
+{
+    struct rollout_node *n = &p->s->nodes[i];
+    bool is_rest = n->step == 0 && !n->is_returning;
+    if (!is_rest || !move_disturbs(&n->move) || n->move.n_rounds == 0 ||
+        p->seen[i]->op.state == OP_OPEN)
+        return;
+    move_end(&n->move);
+    p->plans_again = true;
+}
+
 /* Everything else is done: true while a repair beside it is waited for. Others are left to the
  * repairs outside of rollouts. */
 static bool mends_rest(struct planner *p)
@@ -150,6 +163,7 @@ void planner_roll_back(struct planner *p)
     int n_left = 0;
     for (int i = 0; i < p->s->n_nodes; i++) {
         struct rollout_node *n = &p->s->nodes[i];
+        make_way(p, i);
         if (!goes_back(n) || n->is_back)
             continue;
         send_back(p, i);

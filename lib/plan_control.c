@@ -161,17 +161,6 @@ static void let_go(struct planner *p, int i)
     n->move.reloads = false;
 }
 
-/* A repair that failed before must not keep the others from going back: it goes on after them. */
-static void make_way(struct planner *p, int i)
-{
-    struct move *m = &p->s->nodes[i].move;
-    if (!planner_is_rolling_back(p) || m->phase == MOVE_NONE || m->n_rounds == 0 ||
-        p->seen[i]->op.state == OP_OPEN)
-        return;
-    move_end(m);
-    p->plans_again = true;
-}
-
 static const char *why_not_warm(const struct planner *p, int i)
 {
     const struct view_node *vn = p->seen[i];
@@ -217,10 +206,8 @@ void planner_watch_control(struct planner *p)
         why = p->s->control == CONTROL_WARM ? why_not_warm(p, i) : why_not_reloading(p, i);
     if (why != NULL)
         give_up(p, why);
-    if (i >= 0 && p->s->control == CONTROL_LOST && p->s->nodes[i].step == 0) {
+    if (i >= 0 && p->s->control == CONTROL_LOST && p->s->nodes[i].step == 0)
         let_go(p, i);
-        make_way(p, i);
-    }
 }
 
 bool planner_is_control(const struct planner *p, const struct rollout_node *n)

@@ -227,6 +227,7 @@ static void refill(struct planner *p, struct rollout_node *n, const struct view_
         p->v->rollout->from == 0)
         return;
     move_begin(&n->move, p->v->rollout->from, false, p->v->now_ms);
+    move_limit(&n->move, p->v->now_ms, p->v->policy->node_deadline_ms);
 }
 
 void planner_drive_node(struct planner *p, int i)

@@ -97,6 +97,18 @@ static void test_keeps_trying(void **state)
     assert_int_equal(b->nodes[0].seen.ready[0], 1);
 }
 
+/* The first node, on its way back, was just told to load. */
+static void until_return_loads(struct bench *b)
+{
+    const struct rollout_node *n = &b->status.nodes[0];
+    for (int i = 0; i < 50 && !(n->is_returning && n->move.phase == MOVE_LOAD && n->move.is_issued);
+         i++) {
+        bench_step(b);
+        n = &b->status.nodes[0];
+    }
+    assert_int_equal(b->nodes[0].op.action, OP_LOAD);
+}
+
 /* It is given up only if it was not there after the last operation: while that ran, nobody looked.
  */
 static void test_lost_is_looked_for(void **state)
@@ -105,8 +117,7 @@ static void test_lost_is_looked_for(void **state)
     struct bench *b CLEANUP(bench_free) = bench_baking("{\"gates\":[],\"bake\":\"1h\"}");
     struct view_node *n = &b->nodes[0];
     bench_command(b, COMMAND_ABORT, 0);
-    for (int i = 0; i < 20 && n->op.action != OP_LOAD; i++)
-        bench_step(b);
+    until_return_loads(b);
     n->seen.n_ready = 0; /* the load did not get there */
     n->is_reachable = false;
     n->reachable_since_ms = n->seen.looked_ms = n->seen.observed_ms = b->now_ms;
@@ -121,6 +132,24 @@ static void test_lost_is_looked_for(void **state)
     bench_until(b, ROLLOUT_ROLLED_BACK, 60000);
     bench_expect(b, ROLLOUT_ROLLED_BACK);
     assert_true(n->seen.looked_ms > n->op.ended_ms);
+}
+
+/* Nobody may look at a node that follows another registry meanwhile. */
+static void test_foreign_is_given_up(void **state)
+{
+    (void)state;
+    struct bench *b CLEANUP(bench_free) = bench_baking("{\"gates\":[],\"bake\":\"1h\"}");
+    struct view_node *n = &b->nodes[0];
+    b->fails_to_load = 1;
+    b->fails_how = OP_CLASS_TRANSIENT;
+    bench_command(b, COMMAND_ABORT, 0);
+    until_return_loads(b);
+    n->is_reachable = false;
+    n->is_busy = n->is_foreign = true;
+    n->reachable_since_ms = b->now_ms;
+    n->owner_epoch = 9;
+    bench_until(b, ROLLOUT_ROLLED_BACK, 3600000);
+    bench_expect(b, ROLLOUT_ROLLED_BACK);
 }
 
 /* A repair of a node that it did not change is ended first, or given up: others count the node as
@@ -156,6 +185,38 @@ static void test_repair_of_the_rest_ends(void **state)
         bench_until(b, ROLLOUT_ROLLED_BACK, 3600000);
         bench_expect(b, ROLLOUT_ROLLED_BACK);
         assert_int_equal(b->status.nodes[2].move.n_rounds, fails[i]);
+    }
+}
+
+/* Repairs that never end hold up neither the others, within the limit of one, nor the end. */
+static void test_endless_repair_is_left(void **state)
+{
+    (void)state;
+    static const struct {
+        int64_t deadline_ms; /* after now; MOVE_NO_DEADLINE: none */
+        int n_rounds;
+    } cases[] = {{60000, 0}, {MOVE_NO_DEADLINE, 1}};
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct bench *b CLEANUP(bench_free) = bench_baking("{\"gates\":[],\"bake\":\"1h\"}");
+        struct move *m = &b->status.nodes[2].move;
+        bool is_endless = cases[i].deadline_ms == MOVE_NO_DEADLINE;
+        move_begin(m, 1, false, b->now_ms);
+        m->phase = MOVE_LOAD;
+        m->deadline_ms = is_endless ? MOVE_NO_DEADLINE : b->now_ms + cases[i].deadline_ms;
+        m->n_rounds = cases[i].n_rounds;
+        b->nodes[2].seen.n_ready = 0;
+        bench_command(b, COMMAND_ABORT, 0);
+        int64_t end = b->now_ms + 600000;
+        while (b->now_ms < end && b->status.phase != ROLLOUT_ROLLED_BACK) {
+            b->fails_to_load = b->nodes[0].seen.ready[0]; /* only the third node fails */
+            bench_step(b);
+            b->nodes[2].seen.n_ready = 0;
+            b->now_ms += 200;
+        }
+        bench_expect(b, ROLLOUT_ROLLED_BACK);
+        assert_int_equal(b->nodes[0].seen.ready[0], 1);
+        assert_int_equal(b->status.nodes[2].move.phase, MOVE_NONE);
+        assert_int_equal(b->status.nodes[2].move.n_rounds, 1);
     }
 }
 
@@ -345,6 +406,7 @@ static void test_set_fell_out(void **state)
     n->seen.observed_ms = n->seen.looked_ms = ++b->now_ms;
     bench_step(b);
     assert_true(b->status.nodes[0].move.phase != MOVE_NONE);
+    assert_int_equal(b->status.steps[1].phase, STEP_APPLY); /* so that the others wait */
     b->limits.set_step = INT_MAX;
     for (int i = 0; i < 10; i++)
         bench_step(b);
@@ -389,7 +451,9 @@ int main(void)
         cmocka_unit_test(test_order_and_limit),
         cmocka_unit_test(test_keeps_trying),
         cmocka_unit_test(test_lost_is_looked_for),
+        cmocka_unit_test(test_foreign_is_given_up),
         cmocka_unit_test(test_repair_of_the_rest_ends),
+        cmocka_unit_test(test_endless_repair_is_left),
         cmocka_unit_test(test_fault),
         cmocka_unit_test(test_fault_of_silence),
         cmocka_unit_test(test_set_waits),

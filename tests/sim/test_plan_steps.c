@@ -204,13 +204,32 @@ static void test_rejected(void **state)
     }
 }
 
+/* Nodes that are deleted are not replaced by one that is held back. */
+static void test_held_back_and_deleted(void **state)
+{
+    (void)state;
+    struct bench *b CLEANUP(bench_free) = bench_new(
+        "{\"gates\":[],\"bake\":\"1m\",\"batch\":4,\"max_unavailable\":4,\"holdback\":1}", 5);
+    bench_bake(b);
+    assert_int_equal(b->given, 15);
+    memmove(&b->nodes[0], &b->nodes[1], 4 * sizeof b->nodes[0]);
+    b->n_nodes = 4;
+    bench_until(b, ROLLOUT_SUCCEEDED, 600000);
+    bench_expect(b, ROLLOUT_SUCCEEDED);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_who_and_when),     cmocka_unit_test(test_waves_never_mix),
-        cmocka_unit_test(test_holdback_is_kept), cmocka_unit_test(test_canary_by_weight),
-        cmocka_unit_test(test_blue_green),       cmocka_unit_test(test_blue_green_back),
-        cmocka_unit_test(test_shadow),           cmocka_unit_test(test_rejected),
+        cmocka_unit_test(test_who_and_when),
+        cmocka_unit_test(test_waves_never_mix),
+        cmocka_unit_test(test_holdback_is_kept),
+        cmocka_unit_test(test_canary_by_weight),
+        cmocka_unit_test(test_blue_green),
+        cmocka_unit_test(test_blue_green_back),
+        cmocka_unit_test(test_shadow),
+        cmocka_unit_test(test_rejected),
+        cmocka_unit_test(test_held_back_and_deleted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

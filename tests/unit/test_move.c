@@ -222,8 +222,12 @@ static void a_load_in_doubt(void **unused)
 {
     static const struct {
         int64_t ready; /* before the load */
+        int n_failures;
         enum move_phase to;
-    } cases[] = {{0, MOVE_OBSERVE}, {1, MOVE_OBSERVE}, {2, MOVE_LOAD}};
+    } cases[] = {
+        {0, 0, MOVE_OBSERVE}, {1, 0, MOVE_OBSERVE}, {2, 0, MOVE_LOAD},
+        {2, 2, MOVE_LOAD},    {2, 3, MOVE_OBSERVE}, /* it has to do */
+    };
     (void)unused;
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         struct observation seen = {.observed_ms = 9000, .ready = {cases[i].ready}};
@@ -233,8 +237,12 @@ static void a_load_in_doubt(void **unused)
         struct move_in in = calm(&seen);
         in.op = &op;
         in.has_route = false;
-        struct move m = {
-            .phase = MOVE_LOAD, .number = 2, .attempt = 3, .is_issued = true, .deadline_ms = 60000};
+        struct move m = {.phase = MOVE_LOAD,
+                         .number = 2,
+                         .attempt = 3,
+                         .is_issued = true,
+                         .n_failures = cases[i].n_failures,
+                         .deadline_ms = 60000};
         struct move_out out;
         move_step(&m, &in, &out);
         assert_int_equal(m.phase, cases[i].to);
