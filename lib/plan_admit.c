@@ -33,7 +33,7 @@ static void take_nodes(struct planner *p)
         if (v->nodes[i].is_repairing) {
             int64_t number = v->nodes[i].wants_none ? 0 : v->rollout->from;
             move_begin(&n->move, number, false, v->now_ms);
-            move_limit(&n->move, v->now_ms, v->policy->node_deadline_ms);
+            planner_limit(p, &n->move);
         }
     }
 }

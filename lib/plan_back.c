@@ -100,10 +100,10 @@ static bool is_lost(struct planner *p, int i)
     const struct rollout_node *n = &p->s->nodes[i];
     bool has_old_files = !n->is_touched || (n->is_returning && n->move.phase >= MOVE_LOAD);
     bool is_late = p->v->now_ms >= vn->reachable_since_ms + p->v->policy->node_deadline_ms;
-    if (!has_old_files || vn->is_reachable || vn->op.state == OP_OPEN || !is_late)
+    if (vn->is_reachable || vn->op.state == OP_OPEN || !is_late)
         return false;
-    if (vn->is_foreign)
-        return true;
+    if (vn->is_foreign || !has_old_files)
+        return vn->is_foreign;
     if (vn->seen.looked_ms > vn->op.ended_ms)
         return !vn->is_busy;
     planner_read(p, i, OP_OBSERVE, p->v->rollout->from);
@@ -130,17 +130,22 @@ static void send_back(struct planner *p, int i)
         planner_wake(p, lost_ms);
 }
 
-/* A repair that failed before must not keep the others from going back, nor the end: it goes on
- * after them. */
-static void make_way(struct planner *p, int i)
+/* A repair that failed before must not keep the others from going back: it goes on after them. */
+static void make_way(struct planner *p)
 {
-    struct rollout_node *n = &p->s->nodes[i];
-    bool is_rest = n->step == 0 && !n->is_returning;
-    if (!is_rest || !move_disturbs(&n->move) || n->move.n_rounds == 0 ||
-        p->seen[i]->op.state == OP_OPEN)
-        return;
-    move_end(&n->move);
-    p->plans_again = true;
+    bool is_needed = false;
+    for (int i = 0; i < p->s->n_nodes; i++) {
+        const struct rollout_node *n = &p->s->nodes[i];
+        is_needed = is_needed || (goes_back(n) && !n->is_back && !move_disturbs(&n->move));
+    }
+    for (int i = 0; i < p->s->n_nodes && is_needed; i++) {
+        struct rollout_node *n = &p->s->nodes[i];
+        bool has_failed = n->step == 0 && !n->is_returning && n->move.n_rounds > 0;
+        if (!has_failed || !move_disturbs(&n->move) || p->seen[i]->op.state == OP_OPEN)
+            continue;
+        move_end(&n->move);
+        p->plans_again = true;
+    }
 }
 
 /* Everything else is done: true while a repair beside it is waited for. Others are left to the
@@ -161,9 +166,9 @@ static bool mends_rest(struct planner *p)
 void planner_roll_back(struct planner *p)
 {
     int n_left = 0;
+    make_way(p);
     for (int i = 0; i < p->s->n_nodes; i++) {
         struct rollout_node *n = &p->s->nodes[i];
-        make_way(p, i);
         if (!goes_back(n) || n->is_back)
             continue;
         send_back(p, i);

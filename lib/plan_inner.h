@@ -46,6 +46,8 @@ bool planner_lacks(const struct view_node *vn, int64_t version);
 /* May the service of node i be disturbed now? */
 bool planner_may_disturb(const struct planner *p, int i);
 bool planner_is_rolling_back(const struct planner *p);
+/* Sets an end to a move that was taken over in the middle: its node is disturbed already. */
+void planner_limit(const struct planner *p, struct move *m);
 /* True while an operation of it is open on a node. */
 bool planner_is_at_work(const struct planner *p);
 /* True while a node that the rollout did not change is repaired in its course, with an operation

@@ -218,6 +218,15 @@ void planner_return(struct planner *p, struct rollout_node *n, int i)
         end_return(p, n);
 }
 
+/* The files are fetched within it, too. */
+void planner_limit(const struct planner *p, struct move *m)
+{
+    const struct policy *policy = p->v->policy;
+    int64_t ms =
+        policy->node_deadline_ms > 0 ? policy->node_deadline_ms + policy->step_deadline_ms : 0;
+    move_limit(m, p->v->now_ms, ms);
+}
+
 /* A node that was being emptied when the rollout began, and is wanted again since. */
 static void refill(struct planner *p, struct rollout_node *n, const struct view_node *vn)
 {
@@ -227,7 +236,7 @@ static void refill(struct planner *p, struct rollout_node *n, const struct view_
         p->v->rollout->from == 0)
         return;
     move_begin(&n->move, p->v->rollout->from, false, p->v->now_ms);
-    move_limit(&n->move, p->v->now_ms, p->v->policy->node_deadline_ms);
+    planner_limit(p, &n->move);
 }
 
 void planner_drive_node(struct planner *p, int i)

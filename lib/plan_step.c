@@ -41,12 +41,14 @@ static bool is_in_reach(const struct planner *p, const struct rollout_node *n)
     return reach == 0 || n->rank <= reach;
 }
 
-/* Nodes that were deleted meanwhile are not replaced by those beyond. */
+/* Nodes that were deleted meanwhile are not replaced by those beyond. With none left the step is
+ * not applied: nothing was proven. */
 static int n_wanted(const struct planner *p)
 {
     int n_there = 0;
     for (int i = 0; i < p->s->n_nodes; i++)
         n_there += p->s->nodes[i].step > 0 || is_in_reach(p, &p->s->nodes[i]);
+    n_there = n_there > 0 ? n_there : p->s->n_nodes;
     return present(p)->n_nodes < n_there ? present(p)->n_nodes : n_there;
 }
 
@@ -101,6 +103,8 @@ static void choose(struct planner *p, int i)
     n->order = ++p->s->n_chosen;
     n->n_lost = 0;
     move_begin(&n->move, p->v->rollout->to, planner_wants_golden(p), p->v->now_ms);
+    if (move_disturbs(&n->move)) /* by the repair that it takes the place of */
+        planner_limit(p, &n->move);
     n->move.keep = planner_beside(p);
 }
 
@@ -116,9 +120,11 @@ static void choose_nodes(struct planner *p)
         const struct rollout_node *n = &p->s->nodes[i];
         const struct view_node *vn = p->seen[i];
         bool is_mended = planner_is_mended(p, n);
-        bool is_free = n->step == 0 && (n->move.phase == MOVE_NONE || is_mended) &&
-                       vn->is_reachable && !planner_is_barred(p, vn) && is_in_reach(p, n);
         bool is_open = vn->op.state == OP_OPEN;
+        /* The new version may be what helps where the old one cannot be brought back. */
+        bool is_in_vain = n->move.n_rounds > 0 && !n->is_returning && !is_open;
+        bool is_free = n->step == 0 && (n->move.phase == MOVE_NONE || is_mended || is_in_vain) &&
+                       vn->is_reachable && !planner_is_barred(p, vn) && is_in_reach(p, n);
         if (!is_free || (is_open && !is_mended))
             continue;
         if (!is_open) /* else its place is kept until the operation of the repair has ended */

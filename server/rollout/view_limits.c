@@ -344,7 +344,11 @@ static int finished_steps(const struct rollout_status *s)
         return ALL_STEPS;
     if (s->step == 0)
         return 0;
-    int n = s->steps[s->step - 1].phase == STEP_DONE ? s->step : s->step - 1;
+    bool is_done = s->steps[s->step - 1].phase == STEP_DONE && s->phase == ROLLOUT_RUNNING;
+    /* The step falls back when its turn comes to be planned. */
+    for (int i = 0; i < s->n_nodes && is_done; i++)
+        is_done = s->nodes[i].step == 0 || s->nodes[i].is_done || s->nodes[i].is_left_out;
+    int n = is_done ? s->step : s->step - 1;
     return n >= s->n_steps ? ALL_STEPS : n;
 }
 

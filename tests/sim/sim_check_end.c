@@ -160,6 +160,16 @@ static bool shows_what_it_brought(const struct sim *s, const struct sim_node *n,
     return !came_back || (sim_checks_files(s) && n->slots[model].visible != 0);
 }
 
+/* It was gone while the old version beside the new one was taken away: only comparing files tells.
+ */
+static bool keeps_older(const struct sim *s, const struct sim_node *n, const struct sim_slot *slot,
+                        unsigned want)
+{
+    bool has_both = slot->ready == slot->visible && (slot->ready & want) != 0;
+    return s->ways[WAY_BOTH] && !sim_checks_files(s) && n->dead_since_ms != 0 && want != 0 &&
+           n->is_up && has_both && (slot->ready & ~want) < want;
+}
+
 bool sim_is_at_work(const struct sim *s)
 {
     for (int i = 0; i < s->n_jobs; i++) {
@@ -194,6 +204,7 @@ bool sim_is_quiet(struct sim *s, char why[200])
             is_excused = is_excused || (n->is_up && slot->ready != 0 && is_limit_held(s));
             /* Of a record that was made anew mreg has switched nothing yet. */
             bool has_files = slot->visible == want || (n->has_lease && !sim_checks_files(s));
+            is_excused = is_excused || keeps_older(s, n, slot, want);
             if (is_excused || (!n->is_deleted && n->is_up && slot->ready == want && has_files))
                 continue;
             snprintf(why, 200, "node %s (up %d) has %s ready %x, on disk %x; wanted %x", n->name,
