@@ -26,11 +26,12 @@
 #define HELD_MS 30000
 
 /* It was to be emptied and is wanted again: as long as it serves on from memory, nothing was taken
- * away. */
+ * away. Nor is it where a node that shall be empty is. */
 static bool is_kept(const struct sim *s, const struct sim_node *n, int m)
 {
-    return n->switched_to[m] == 0 && s->models[m].live != 0 && n->cordon != NODE_UNLOAD &&
-           n->slots[m].ready != 0;
+    if (n->cordon == NODE_UNLOAD)
+        return n->told_ready[m] == 0 && n->slots[m].ready == 0;
+    return n->switched_to[m] == 0 && s->models[m].live != 0 && n->slots[m].ready != 0;
 }
 
 static bool is_busy(const struct sim *s, const struct sim_node *n)
