@@ -103,8 +103,6 @@ static void choose(struct planner *p, int i)
     n->order = ++p->s->n_chosen;
     n->n_lost = 0;
     move_begin(&n->move, p->v->rollout->to, planner_wants_golden(p), p->v->now_ms);
-    if (move_disturbs(&n->move)) /* by the repair that it takes the place of */
-        planner_limit(p, &n->move);
     n->move.keep = planner_beside(p);
 }
 
@@ -121,9 +119,7 @@ static void choose_nodes(struct planner *p)
         const struct view_node *vn = p->seen[i];
         bool is_mended = planner_is_mended(p, n);
         bool is_open = vn->op.state == OP_OPEN;
-        /* The new version may be what helps where the old one cannot be brought back. */
-        bool is_in_vain = n->move.n_rounds > 0 && !n->is_returning && !is_open;
-        bool is_free = n->step == 0 && (n->move.phase == MOVE_NONE || is_mended || is_in_vain) &&
+        bool is_free = n->step == 0 && (n->move.phase == MOVE_NONE || is_mended) &&
                        vn->is_reachable && !planner_is_barred(p, vn) && is_in_reach(p, n);
         if (!is_free || (is_open && !is_mended))
             continue;

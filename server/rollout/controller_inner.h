@@ -100,6 +100,7 @@ struct target {
     const char *model, *serve_as;
     const struct policy *policy; /* of the environment and the target, for repairs; shared */
     int64_t live, last_good, last_to, last_ended_ms;
+    int64_t repaired_ms; /* the repairs wrote their status last, before this rollout; 0: never */
     bool is_halted;
     struct rollout_record record;  /* valid if is_rolling */
     const struct policy *strategy; /* of the rollout, if is_rolling */

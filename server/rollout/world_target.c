@@ -126,6 +126,7 @@ static int fill_repairs(struct controller *c, struct db *db, const struct env *e
         return ERR_OK;
     snprintf(id, sizeof id, "target-%" PRId64, t->target_id);
     int rc = db_rollout_status(db, id, c->now_ms, &a, &s, e);
+    t->repaired_ms = rc == ERR_OK && s.revision > 0 ? s.updated_ms : 0;
     for (int i = 0; rc == ERR_OK && i < s.n_nodes; i++) {
         int at = world_node(env, s.nodes[i].node_id);
         if (at >= 0 && s.updated_ms >= t->last_ended_ms)
@@ -145,8 +146,10 @@ static bool take_left(const struct env *env, struct target *t, int64_t to,
             continue;
         if (n->is_touched)
             t->spots[at].left = n->step > 0 ? to : n->base;
-        /* Caught in the middle: it counts as disturbed, and is put right first. */
-        t->spots[at].is_repairing = t->spots[at].is_repairing || move_disturbs(&n->move);
+        /* Caught in the middle: it counts as disturbed, and is put right first. Not if the repairs
+         * had a turn since: then they know better. */
+        bool is_caught = move_disturbs(&n->move) && t->repaired_ms <= s->updated_ms;
+        t->spots[at].is_repairing = t->spots[at].is_repairing || is_caught;
         t->takes_over = t->takes_over || n->is_touched;
     }
     return s->n_nodes > 0;

@@ -240,13 +240,15 @@ static bool keeps_old(const struct sim *s, const struct sim_model *m)
 }
 
 /* A server of which a load leaves other versions alone: only lower ones than the ready one go,
- * which get no requests, so that nobody is disturbed. Neither is a server that is down. */
+ * which get no requests, so that nobody is disturbed. Nor is a server that is down, or has started
+ * anew and serves nothing. */
 static bool is_felt(const struct sim *s, const struct sim_job *j, int model)
 {
     const struct sim_node *n = &s->nodes[j->node];
     const struct sim_slot *slot = &n->slots[model];
     unsigned shown = j->kind == JOB_SWITCH ? BIT(j->keep) : slot->visible;
-    bool is_there = !n->is_up || ((shown & ~slot->ready) == 0 && (slot->ready & ~shown) < shown);
+    bool is_there = !n->is_up || slot->ready == 0 ||
+                    ((shown & ~slot->ready) == 0 && (slot->ready & ~shown) < shown);
     bool is_load = j->kind == JOB_SWITCH || strstr(j->url, "/load") != NULL;
     return !(keeps_old(s, &s->models[model]) && is_load && is_there);
 }

@@ -236,34 +236,6 @@ static void test_all_deleted(void **state)
     assert_int_equal(b->nodes[0].seen.ready[0], 1);
 }
 
-/* A node on which the old version cannot be brought up gets the new one nevertheless. */
-static void test_repaired_in_vain(void **state)
-{
-    (void)state;
-    for (int is_back = 0; is_back < 2; is_back++) {
-        struct bench *b CLEANUP(bench_free) =
-            bench_new(is_back ? "{}" : "{\"gates\":[],\"bake\":\"0\",\"max_unavailable\":2}", 2);
-        if (is_back) {
-            b->record.kind = "rollback";
-            policy_for_rollback(&b->policy);
-        }
-        b->fails_to_load = 1;
-        b->nodes[1].seen.n_ready = 0;
-        b->limits.turn = "it is repaired while it waits";
-        for (int i = 0; i < 100; i++) {
-            b->now_ms += 500;
-            b->nodes[1].seen.observed_ms = b->nodes[1].seen.looked_ms = b->now_ms;
-            bench_step(b);
-        }
-        assert_true(b->status.nodes[1].move.n_rounds > 0);
-        b->limits.turn = NULL;
-        bench_until(b, ROLLOUT_SUCCEEDED, 600000);
-        bench_expect(b, ROLLOUT_SUCCEEDED);
-        for (int i = 0; i < 2; i++)
-            assert_int_equal(b->nodes[i].seen.ready[0], 2);
-    }
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -277,7 +249,6 @@ int main(void)
         cmocka_unit_test(test_rejected),
         cmocka_unit_test(test_held_back_and_deleted),
         cmocka_unit_test(test_all_deleted),
-        cmocka_unit_test(test_repaired_in_vain),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

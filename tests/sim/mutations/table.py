@@ -92,8 +92,6 @@ MUTATIONS = [
      "else if (!wants_evidence(p) || (verdict != VERDICT_NO_DATA && is_long_enough))"),
     ("step: succeeds without a node that fell out while its set was waited for", "lib/plan_step.c",
      "    if (is_last && fell_back(p))\n", "    if (is_last && false)\n"),
-    ("step: a node that is repaired in vain is not chosen", "lib/plan_step.c",
-     "    bool is_in_vain = n->move.n_rounds > 0 && ", "    bool is_in_vain = n->move.n_rounds > 99 && "),
     ("step: with all its nodes deleted it is applied", "lib/plan_step.c",
      "    n_there = n_there > 0 ? n_there : p->s->n_nodes;\n", ""),
     ("back: foreign nodes are waited for", "lib/plan_back.c",
