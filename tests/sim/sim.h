@@ -299,6 +299,8 @@ struct sim_stored {
 void sim_stored(struct sim *s, const char *rollout, struct sim_stored *out);
 /* Takes in what the stored statuses say of nodes. */
 void sim_read_noted(struct sim *s);
+/* Nodes that are out of the fleet, or whose repair failed and waits, count as busy no more. */
+void sim_note_given_up(struct sim *s);
 bool sim_is_known_dead(struct sim *s, const struct sim_node *n);
 
 /* --- sim_check_end.c --- */
@@ -311,8 +313,6 @@ bool sim_is_long_dead(struct sim *s, const struct sim_node *n);
 void sim_check_dead(struct sim *s);
 /* After each round: which nodes the active rollout of a model says it disturbs. */
 void sim_note_disturbed(struct sim *s, int model);
-/* Nodes that are out of the fleet, or whose repair failed and waits, count as busy no more. */
-void sim_note_given_up(struct sim *s);
 /* True if nothing is left to be done. */
 bool sim_is_quiet(struct sim *s, char why[200]);
 /* An operation, not a read, is not answered yet. */

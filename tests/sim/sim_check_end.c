@@ -39,7 +39,7 @@ static bool has_gate(const struct policy *p, enum gate_kind kind)
 }
 
 /* A repair beside the rollout failed at least once. */
-static bool is_given_up(const struct rollout_status *st, const struct sim_node *n)
+static bool failed_a_round(const struct rollout_status *st, const struct sim_node *n)
 {
     for (int i = 0; i < st->n_nodes; i++) {
         const struct rollout_node *one = &st->nodes[i];
@@ -55,7 +55,7 @@ static void let_go(struct sim *s, const struct sim_model *m)
     const struct rollout_status *st = sim_status(s, m->rollout);
     for (int i = 0; i < s->n_nodes; i++) {
         struct sim_node *n = &s->nodes[i];
-        if (!n->is_up || sim_is_known_dead(s, n) || is_given_up(st, n))
+        if (!n->is_up || sim_is_known_dead(s, n) || failed_a_round(st, n))
             n->is_busy_for[m - s->models] = false;
     }
 }
