@@ -98,20 +98,45 @@ static bool is_lost(struct planner *p, int i)
            !planner_has_dead_files(p, vn, m->number);
 }
 
-/* A repair whose aim is gone, or whose node is, ends; what was begun there is looked at again. So
- * does one from before a rollout, which took over from it. */
-static void drop_stale(struct planner *p)
+/* What was begun on node i goes on, to what it shall serve now: all the while it counts as
+ * disturbed. */
+static void go_on(struct planner *p, int i)
 {
-    bool is_old = p->v->status->updated_ms < p->v->last_ended_ms;
+    struct rollout_node *n = &p->s->nodes[i];
+    move_begin(&n->move, wanted(p, i), false, p->v->now_ms);
+    planner_limit(p, &n->move);
+    n->odd_since_ms = 0;
+}
+
+/* A repair from before a rollout ends, which took over from it; so does one whose node is gone, or
+ * whose aim is, unless it changed something there. */
+static void drop_stale(struct planner *p, bool is_first)
+{
     for (int i = 0; i < p->s->n_nodes; i++) {
         struct rollout_node *n = &p->s->nodes[i];
-        bool is_stale = is_old || n->move.number != wanted(p, i) || is_lost(p, i);
-        if (n->move.phase == MOVE_NONE || !is_stale || p->seen[i]->op.state == OP_OPEN)
+        bool is_over = is_first || is_lost(p, i);
+        bool has_other_aim = n->move.number != wanted(p, i);
+        if (n->move.phase == MOVE_NONE || p->seen[i]->op.state == OP_OPEN)
             continue;
-        move_end(&n->move);
-        n->odd_since_ms = 0;
-        if (planner_has_dead_files(p, p->seen[i], wanted(p, i)))
-            planner_end_repair(p, n);
+        if (has_other_aim && !is_over && move_disturbs(&n->move) && !n->move.is_leaving) {
+            go_on(p, i);
+        } else if (has_other_aim || is_over) {
+            move_end(&n->move);
+            n->odd_since_ms = 0;
+            if (planner_has_dead_files(p, p->seen[i], wanted(p, i)))
+                planner_end_repair(p, n);
+        }
+    }
+}
+
+/* What the last rollout had begun beside its own nodes when it was ended. */
+static void take_over(struct planner *p)
+{
+    for (int i = 0; i < p->s->n_nodes; i++) {
+        if (!p->seen[i]->is_repairing || p->s->nodes[i].move.phase != MOVE_NONE)
+            continue;
+        go_on(p, i);
+        p->s->repair_ms = p->v->now_ms;
     }
 }
 
@@ -226,11 +251,17 @@ void plan_reconcile(const struct view *v, struct arena *a, struct plan *out)
     planner_begin(&p, v, a, out);
     planner_add_nodes(&p);
     planner_absorb(&p);
-    drop_stale(&p);
+    bool is_first = rollout_status_is_older(v->status, v->last_ended_ms);
+    drop_stale(&p, is_first);
+    if (is_first)
+        take_over(&p);
     begin_repairs(&p);
     planner_drive(&p);
     end_blocked(&p);
     planner_traffic(&p);
     drop_idle(&p);
     planner_finish(&p);
+    /* Clocks are set back: what is planned after a rollout is newer all the same. */
+    if (out->is_changed && out->status.updated_ms < v->last_ended_ms)
+        out->status.updated_ms = v->last_ended_ms;
 }

@@ -211,6 +211,11 @@ void rollout_status_init(struct rollout_status *s, int64_t now_ms)
     *s = (struct rollout_status){.phase = ROLLOUT_SUBMITTED, .updated_ms = now_ms};
 }
 
+bool rollout_status_is_older(const struct rollout_status *s, int64_t than_ms)
+{
+    return s->revision == 0 || s->updated_ms < than_ms;
+}
+
 /* True if it is paused only by what ends with its cause. */
 static bool is_held_from_outside(const struct rollout_status *s)
 {

@@ -268,6 +268,8 @@ struct rollout_status {
 
 /* Status of a rollout that was just submitted: revision 0, no nodes, no steps. */
 void rollout_status_init(struct rollout_status *s, int64_t now_ms);
+/* Is it from before that time, or was it never stored? */
+bool rollout_status_is_older(const struct rollout_status *s, int64_t than_ms);
 /* Reads stored JSON text (n bytes, borrowed) into *out, arrays and strings in a. ERR_CORRUPT. */
 MUST_USE int rollout_status_read(const char *text, size_t n, struct arena *a,
                                  struct rollout_status *out, struct err *e);

@@ -34,8 +34,8 @@ struct spot {
     int64_t checked_ms;  /* its files were asked about */
     bool is_unwritten;   /* `seen` changed since it was stored: it is in controller.unwritten */
     int64_t left;        /* what a rollout that was replaced brought, before the next is admitted */
-    bool is_repairing;   /* a rollout that is not admitted yet found a repair, or a node that a
-                            replaced one had in work */
+    bool is_repairing;   /* while target_is_new: whoever had the target before was in the middle
+                            of this node */
     bool disturbs;       /* what target_count added to the node: its move disturbs it, */
     bool lacks;          /* it serves nothing although it should */
 };
@@ -100,7 +100,6 @@ struct target {
     const char *model, *serve_as;
     const struct policy *policy; /* of the environment and the target, for repairs; shared */
     int64_t live, last_good, last_to, last_ended_ms;
-    int64_t repaired_ms; /* the repairs wrote their status last, before this rollout; 0: never */
     bool is_halted;
     struct rollout_record record;  /* valid if is_rolling */
     const struct policy *strategy; /* of the rollout, if is_rolling */
@@ -339,6 +338,8 @@ MUST_USE int target_load(struct controller *c, struct db *db, struct target *t, 
  * loudly. Names are borrowed from the row. */
 MUST_USE int target_fill(struct controller *c, struct db *db, struct env *env,
                          const struct watch_target *row, struct target *t, struct err *e);
+/* Has its lane not been planned yet since it is the target's? */
+bool target_is_new(const struct target *t);
 
 /* --- world_changes.c --- */
 /* Brings the world up to date with the rows of the journal and the commands that are new. */

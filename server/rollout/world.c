@@ -106,6 +106,7 @@ static void count_spot(struct node *n, struct spot *spot, bool disturbs, bool la
 void target_count(struct env *env, struct target *t)
 {
     const struct rollout_status *s = &t->lane.status;
+    bool is_new = target_is_new(t);
     bool is_busy = t->is_rolling && !rollout_phase_is_terminal(s->phase);
     int n_repairs = 0;
     int at = 0;
@@ -115,13 +116,11 @@ void target_count(struct env *env, struct target *t)
         while (at < s->n_nodes && s->nodes[at].node_id < env->nodes[i].node_id)
             at++;
         bool is_in = at < s->n_nodes && s->nodes[at].node_id == env->nodes[i].node_id;
-        bool disturbs = s->n_nodes == 0 && spot->is_repairing;
-        if (is_in) {
-            disturbs = move_disturbs(&s->nodes[at].move);
-            n_repairs += !t->is_rolling && s->nodes[at].move.phase != MOVE_NONE;
-            is_busy =
-                is_busy || s->nodes[at].move.phase != MOVE_NONE || s->nodes[at].odd_since_ms != 0;
-        }
+        const struct move *m = is_in && !is_new ? &s->nodes[at].move : NULL;
+        bool disturbs = m != NULL ? move_disturbs(m) : is_new && spot->is_repairing;
+        bool moves = disturbs || (m != NULL && m->phase != MOVE_NONE);
+        n_repairs += moves && !t->is_rolling;
+        is_busy = is_busy || moves || (m != NULL && s->nodes[at].odd_since_ms != 0);
         bool lacks = t->live != 0 && o->observed_ms != 0 && o->n_ready == 0;
         count_spot(&env->nodes[i], spot, disturbs, lacks);
     }

@@ -115,23 +115,68 @@ static int fill_shown(struct db *db, const struct env *env, struct target *t, st
     return rc;
 }
 
-/* A rollout takes over the repairs that it finds. */
-static int fill_repairs(struct controller *c, struct db *db, const struct env *env,
-                        struct target *t, struct err *e)
+bool target_is_new(const struct target *t)
+{
+    const struct rollout_status *s = &t->lane.status;
+    return t->is_rolling ? s->n_nodes == 0 : rollout_status_is_older(s, t->last_ended_ms);
+}
+
+/* Nodes that a lane was in the middle of. Those that a rollout had chosen itself go on only in the
+ * rollout that replaced it: there may be more of them than repairs may disturb. */
+static void take_middle(const struct env *env, struct target *t, const struct rollout_status *s)
+{
+    bool goes_on = t->is_rolling && s->phase == ROLLOUT_SUPERSEDED;
+    for (int i = 0; i < s->n_nodes; i++) {
+        const struct rollout_node *n = &s->nodes[i];
+        int at = world_node(env, n->node_id);
+        bool is_repair = n->step == 0 && !n->is_returning;
+        bool is_middle = move_disturbs(&n->move) && !n->move.is_leaving;
+        if (at >= 0 && is_middle && (is_repair || goes_on))
+            t->spots[at].is_repairing = true;
+    }
+}
+
+/* One whose records cannot be read has left nothing that could be taken over. */
+static int read_status(struct controller *c, struct db *db, const char *id, struct arena *a,
+                       struct rollout_status *out, struct err *e)
+{
+    int rc = db_rollout_status(db, id, c->now_ms, a, out, e);
+    if (rc != ERR_CORRUPT && rc != ERR_INVALID)
+        return rc;
+    log_line(LOG_ERROR, "rollout", "what %s left cannot be read: %s", id, e->message);
+    rollout_status_init(out, c->now_ms);
+    return ERR_OK;
+}
+
+/* What was begun is taken over by whoever is next: from the last lane that had nodes. */
+static int fill_middle(struct controller *c, struct db *db, const struct env *env, struct target *t,
+                       struct err *e)
 {
     struct arena a CLEANUP(arena_clear) = {0};
-    struct rollout_status s;
+    struct rollout_status *repairs = arena_alloc(&a, sizeof *repairs);
+    struct rollout_status *last = arena_alloc(&a, sizeof *last);
+    struct ended_row *list = NULL;
     char id[64];
-    if (!t->is_rolling || t->lane.status.n_nodes > 0)
+    size_t n = 0;
+    bool is_found = false;
+    int rc = ERR_OK;
+    if (!target_is_new(t) || (!t->is_rolling && t->last_ended_ms == 0))
         return ERR_OK;
     snprintf(id, sizeof id, "target-%" PRId64, t->target_id);
-    int rc = db_rollout_status(db, id, c->now_ms, &a, &s, e);
-    t->repaired_ms = rc == ERR_OK && s.revision > 0 ? s.updated_ms : 0;
-    for (int i = 0; rc == ERR_OK && i < s.n_nodes; i++) {
-        int at = world_node(env, s.nodes[i].node_id);
-        if (at >= 0 && s.updated_ms >= t->last_ended_ms)
-            t->spots[at].is_repairing = move_disturbs(&s.nodes[i].move);
+    *repairs = t->lane.status;
+    if (t->is_rolling)
+        rc = read_status(c, db, id, &a, repairs, e);
+    int64_t since_ms = repairs->revision > 0 ? repairs->updated_ms : 0;
+    if (rc == ERR_OK)
+        rc = db_ended_list(db, t->target_id, since_ms, &a, &list, &n, e);
+    for (size_t i = 0; rc == ERR_OK && i < n && !is_found; i++) {
+        if (list[i].is_complete)
+            return ERR_OK;
+        rc = read_status(c, db, list[i].id, &a, last, e);
+        is_found = rc == ERR_OK && last->n_nodes > 0;
     }
+    if (rc == ERR_OK)
+        take_middle(env, t, is_found ? last : repairs);
     return rc;
 }
 
@@ -146,10 +191,6 @@ static bool take_left(const struct env *env, struct target *t, int64_t to,
             continue;
         if (n->is_touched)
             t->spots[at].left = n->step > 0 ? to : n->base;
-        /* Caught in the middle: it counts as disturbed, and is put right first. Not if the repairs
-         * had a turn since: then they know better. */
-        bool is_caught = move_disturbs(&n->move) && t->repaired_ms <= s->updated_ms;
-        t->spots[at].is_repairing = t->spots[at].is_repairing || is_caught;
         t->takes_over = t->takes_over || n->is_touched;
     }
     return s->n_nodes > 0;
@@ -171,7 +212,7 @@ static int fill_left(struct controller *c, struct db *db, const struct env *env,
         struct rollout_status s;
         rc = db_rollout_get(db, ids[i], &a, &r, e);
         if (rc == ERR_OK)
-            rc = db_rollout_status(db, ids[i], c->now_ms, &a, &s, e);
+            rc = read_status(c, db, ids[i], &a, &s, e);
         has_begun = rc == ERR_OK && take_left(env, t, r.to, &s);
     }
     return rc;
@@ -215,7 +256,7 @@ int target_fill(struct controller *c, struct db *db, struct env *env,
     if (rc == ERR_OK)
         rc = fill_shown(db, env, t, e);
     if (rc == ERR_OK)
-        rc = fill_repairs(c, db, env, t, e);
+        rc = fill_middle(c, db, env, t, e);
     if (rc == ERR_OK)
         rc = fill_left(c, db, env, t, e);
     return rc == ERR_OK ? fill_samples(db, env, t, e) : rc;

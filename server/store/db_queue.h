@@ -51,6 +51,14 @@ MUST_USE int db_rollout_end_waiting(struct db *db, const char *id, const char *p
 MUST_USE int db_superseded_list(struct db *db, int64_t target_id, struct arena *a,
                                 const char ***out, size_t *n, struct err *e);
 
+struct ended_row {
+    const char *id;
+    bool is_complete; /* it succeeded, or went back; others were ended before */
+};
+/* Rollouts of the target that ended after a time (ms), newest first, in arena. */
+MUST_USE int db_ended_list(struct db *db, int64_t target_id, int64_t since_ms, struct arena *a,
+                           struct ended_row **out, size_t *n, struct err *e);
+
 /* Sets what it passes over. */
 MUST_USE int db_rollout_set_overrides(struct db *db, const char *id, const char *overrides,
                                       struct err *e);

@@ -102,6 +102,7 @@ void bench_view(struct bench *b, struct view *v)
                        .observe_every_ms = 10000,
                        .sample_every_ms = 5000,
                        .last_repair_ms = b->last_repair_ms,
+                       .last_ended_ms = b->last_ended_ms,
                        .is_halted = b->is_halted,
                        .has_router = b->has_router,
                        .can_mirror = b->has_router,

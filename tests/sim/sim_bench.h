@@ -19,7 +19,7 @@ struct bench {
     int n_nodes;
     struct rollout_command commands[16];
     int n_commands;
-    int64_t now_ms, live, last_good, last_repair_ms;
+    int64_t now_ms, live, last_good, last_repair_ms, last_ended_ms;
     int n_golden;
     int64_t n_requests, n_failures; /* counters that every node shows */
     bool has_counters;

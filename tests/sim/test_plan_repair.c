@@ -193,6 +193,71 @@ static void test_found_files(void **state)
     assert_int_equal(b->nodes[1].op.action, OP_UNLOAD);
 }
 
+static bool is_disturbed(const struct bench *b, int64_t node_id)
+{
+    bool is = false;
+    for (int i = 0; i < b->status.n_nodes; i++)
+        is = is ||
+             (b->status.nodes[i].node_id == node_id && move_disturbs(&b->status.nodes[i].move));
+    return is;
+}
+
+/* A node is emptied by order, and wanted again when its models are gone but nobody looked since: it
+ * goes on counting as disturbed until it serves again. */
+static void test_aim_changes(void **state)
+{
+    (void)state;
+    struct bench *b CLEANUP(bench_free) = bench_new(bench_plain, 3);
+    struct view_node *n = &b->nodes[1];
+    n->is_cordoned = n->wants_none = true;
+    while (n->op.action != OP_UNLOAD || n->op.state != OP_DONE)
+        bench_reconcile(b, 1, 0);
+    assert_true(is_disturbed(b, n->node_id));
+    n->is_cordoned = n->wants_none = false;
+    while (n->seen.n_ready == 0) {
+        bench_reconcile(b, 1, 0);
+        assert_true(is_disturbed(b, n->node_id));
+    }
+    bench_reconcile(b, 60000, 0);
+    assert_false(is_disturbed(b, n->node_id));
+    assert_int_equal(n->seen.ready[0], 1);
+}
+
+/* Nothing was changed yet: it serves on. */
+static void test_aim_changes_before(void **state)
+{
+    (void)state;
+    struct bench *b CLEANUP(bench_free) = bench_new(bench_plain, 3);
+    struct view_node *n = &b->nodes[1];
+    n->is_cordoned = n->wants_none = n->is_disturbed = true; /* another target comes first */
+    bench_reconcile(b, 20000, 0);
+    n->is_cordoned = n->wants_none = n->is_disturbed = false;
+    bench_reconcile(b, 60000, 0);
+    assert_int_equal(b->n_switches, 0);
+    assert_int_equal(b->status.n_nodes, 0);
+}
+
+/* The last rollout was cancelled in the middle of a node that it kept up while it waited: the
+ * repairs go on with that from their first plan, once. */
+static void test_cut_short(void **state)
+{
+    (void)state;
+    for (int before = 0; before < 2; before++) {
+        struct bench *b CLEANUP(bench_free) = bench_new(bench_plain, 3);
+        b->status.revision = 7;
+        b->last_ended_ms = before ? b->now_ms - 1 : b->now_ms + 1;
+        b->nodes[1].is_repairing = true;
+        bench_reconcile(b, 1, 0);
+        assert_int_equal(is_disturbed(b, 2), !before);
+        b->nodes[0].seen.ready[0] = 5; /* waits for it: the limit is one */
+        bench_reconcile(b, 60000, 0);
+        assert_int_equal(b->n_switches, before ? 1 : 2);
+        assert_int_equal(b->nodes[0].seen.ready[0], 1);
+        assert_int_equal(b->most_out, 1);
+        assert_false(is_disturbed(b, 2));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -200,6 +265,8 @@ int main(void)
         cmocka_unit_test(test_empty_first), cmocka_unit_test(test_rate),
         cmocka_unit_test(test_left_alone),  cmocka_unit_test(test_shown_files),
         cmocka_unit_test(test_dead_folder), cmocka_unit_test(test_found_files),
+        cmocka_unit_test(test_aim_changes), cmocka_unit_test(test_aim_changes_before),
+        cmocka_unit_test(test_cut_short),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -27,7 +27,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[3]
 PARTS = ("CMakeLists.txt", "cli", "lib", "server", "tests", "migrations", "packaging", "schema", "web")
 # Unit tests of what the planner and the controller stand on.
 UNIT = ("test_judge", "test_sequential", "test_steps", "test_traffic", "test_move", "test_rollout_store", "test_world",
-        "test_shown", "test_rollout")
+        "test_cut_short", "test_shown", "test_rollout")
 LEFT_OUT = re.compile(r"node_modules$|dist$|build|__pycache__$")
 BATCH = 25
 

@@ -1,0 +1,161 @@
+/*
+ * Repairs that somebody else was in the middle of, over a real store: whoever has the target next
+ * finds them when it is loaded, and until it is planned their node counts as disturbed.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "controller_inner.h"
+#include "support_fleet.h"
+
+#define N_NODES 2
+
+struct stored {
+    const char *id;
+    struct rollout_status status;
+};
+
+static int put_fn(struct tx *tx, void *ctx, struct err *e)
+{
+    struct stored *s = ctx;
+    int64_t base = s->status.revision++;
+
+    return db_rollout_status_put(tx_db(tx), s->id, base, &s->status, e);
+}
+
+/* The lane is in the middle of a node, which is of this step. */
+static void put_in_the_middle(struct fleet_fixture *f, const char *id, int step, int node)
+{
+    struct reader r CLEANUP(reader_end) = {0};
+    struct stored s = {.id = id};
+    struct watch_fleet fleet;
+
+    FLEET_OK(f, reader_begin(f->store, &r, &f->e));
+    FLEET_OK(f, db_rollout_status(r.db, id, f->now_ms, &f->arena, &s.status, &f->e));
+    FLEET_OK(f, db_watch_fleet(r.db, 0, &f->arena, &fleet, &f->e));
+    reader_end(&r);
+    r = (struct reader){0};
+    s.status.updated_ms = f->now_ms;
+    s.status.nodes = arena_alloc(&f->arena, sizeof(s.status.nodes[0]));
+    s.status.nodes[0] =
+        (struct rollout_node){.node_id = fleet.nodes[node].node_id, .name = "n", .step = step};
+    s.status.n_nodes = 1;
+    move_begin(&s.status.nodes[0].move, 1, false, f->now_ms);
+    move_limit(&s.status.nodes[0].move, f->now_ms, 60000);
+    FLEET_OK(f, store_write(f->store, TX_WORK, put_fn, &s, &f->e));
+}
+
+/* Loads the target as the controller does: what it finds on each node, and what it adds to it. */
+static void load(struct fleet_fixture *f, bool found[N_NODES], int n_disturbing[N_NODES])
+{
+    struct reader r CLEANUP(reader_end) = {0};
+    struct watch_fleet fleet;
+    struct node nodes[N_NODES] = {0};
+    struct target t;
+    int busy[1];
+    struct controller *c = arena_alloc(&f->arena, sizeof(*c));
+    struct env env = {.nodes = nodes, .n_nodes = N_NODES, .busy = busy};
+
+    c->now_ms = f->now_ms;
+    FLEET_OK(f, reader_begin(f->store, &r, &f->e));
+    FLEET_OK(f, db_watch_fleet(r.db, 0, &f->arena, &fleet, &f->e));
+    assert_int_equal(fleet.n_nodes, N_NODES);
+    assert_int_equal(fleet.n_targets, 1);
+    env.policy_text = fleet.envs[0].policy;
+    for (int i = 0; i < N_NODES; i++)
+        nodes[i] = (struct node){.env = &env, .node_id = fleet.nodes[i].node_id};
+    FLEET_OK(f, target_fill(c, r.db, &env, &fleet.targets[0], &t, &f->e));
+    env.targets = &t;
+    env.n_targets = 1;
+    target_count(&env, &t);
+    for (int i = 0; i < N_NODES; i++) {
+        found[i] = t.spots[i].is_repairing;
+        n_disturbing[i] = nodes[i].n_disturbing;
+    }
+    assert_true(env.n_busy == 1 || !(found[0] || found[1]));
+    assert_int_equal(env.n_repairs, t.is_rolling ? 0 : n_disturbing[0] + n_disturbing[1]);
+    target_clear(c, &t);
+    arena_clear(&env.arena);
+}
+
+/* A rollout that ends before it looked at a node. */
+static void end_another(struct fleet_fixture *f)
+{
+    const char *id = fixture_ask(f, "t-1", "3", NULL);
+    f->now_ms += 1000;
+    fixture_move(f, id, ROLLOUT_CANCELLED, ROLLOUT_FAULT_NONE);
+}
+
+static void test_who_takes_over(void **state)
+{
+    static const struct {
+        const char *what;
+        enum rollout_phase end;
+        int step;
+        bool repairs_had_a_turn, is_followed, another_ended;
+        bool finds[N_NODES];
+    } rows[] = {
+        {"cancelled", ROLLOUT_CANCELLED, 0, false, false, false, {true, false}},
+        {"rejected", ROLLOUT_REJECTED, 0, false, false, false, {true, false}},
+        {"halted", ROLLOUT_HALTED, 0, false, false, false, {true, false}},
+        {"its own node", ROLLOUT_HALTED, 1, false, false, false, {false, false}},
+        {"replaced", ROLLOUT_SUPERSEDED, 1, false, true, false, {true, false}},
+        {"replaced by none", ROLLOUT_SUPERSEDED, 1, false, false, true, {false, false}},
+        {"its repair", ROLLOUT_SUPERSEDED, 0, false, false, true, {true, false}},
+        {"given up", ROLLOUT_ROLLED_BACK, 0, false, false, false, {false, false}},
+        {"looked after since", ROLLOUT_CANCELLED, 0, true, false, false, {false, false}},
+        {"looked after by repairs", ROLLOUT_CANCELLED, 0, true, true, false, {false, true}},
+        {"none touched it since", ROLLOUT_CANCELLED, 0, true, false, true, {false, true}},
+        {"another one is next", ROLLOUT_CANCELLED, 0, false, true, false, {true, false}},
+        {"another one ended", ROLLOUT_CANCELLED, 0, false, false, true, {true, false}},
+    };
+    struct fleet_fixture *f = *state;
+
+    fixture_env(f, "production", "{}", N_NODES);
+    fixture_push(f, "fraud", 3);
+    fixture_move(f, fixture_ask(f, "t-1", "1", NULL), ROLLOUT_SUCCEEDED, ROLLOUT_FAULT_NONE);
+    struct target_row target = fixture_target(f, "production", "fraud");
+    char repairs[40];
+    (void)snprintf(repairs, sizeof(repairs), "target-%" PRId64, target.target_id);
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        bool found[N_NODES];
+        int n_disturbing[N_NODES];
+        const char *id = fixture_ask(f, "t-1", "2", NULL);
+        f->now_ms += 1000;
+        put_in_the_middle(f, id, rows[i].step, 0);
+        f->now_ms += 1000;
+        fixture_move(f, id, rows[i].end, ROLLOUT_FAULT_NONE);
+        f->now_ms += 1000;
+        if (rows[i].repairs_had_a_turn)
+            put_in_the_middle(f, repairs, 0, 1);
+        if (rows[i].another_ended)
+            end_another(f);
+        const char *next = rows[i].is_followed ? fixture_ask(f, "t-1", "3", NULL) : NULL;
+        load(f, found, n_disturbing);
+        bool own = rows[i].repairs_had_a_turn && !rows[i].is_followed && !rows[i].another_ended;
+        for (int k = 0; k < N_NODES; k++) {
+            bool disturbs = rows[i].finds[k] || (own && k == 1);
+            if (found[k] != rows[i].finds[k] || n_disturbing[k] != (int)disturbs)
+                fail_msg("%s, node %d: found %d, %d disturb it", rows[i].what, k, found[k],
+                         n_disturbing[k]);
+        }
+        if (next != NULL)
+            fixture_move(f, next, ROLLOUT_CANCELLED, ROLLOUT_FAULT_NONE);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_who_takes_over, fleet_fixture_setup,
+                                        fleet_fixture_teardown),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
