@@ -30,11 +30,8 @@ static void take_nodes(struct planner *p)
         n->base = v->nodes[i].left != v->rollout->from ? v->nodes[i].left : 0;
         n->is_touched = n->base != 0;
         /* What a repair began is the rollout's to finish: nobody else counts this node as busy. */
-        if (v->nodes[i].is_repairing) {
-            int64_t number = v->nodes[i].wants_none ? 0 : v->rollout->from;
-            move_begin(&n->move, number, false, v->now_ms);
-            planner_limit(p, &n->move);
-        }
+        if (v->nodes[i].was_midway)
+            planner_go_on(p, n, v->nodes[i].wants_none ? 0 : v->rollout->from);
     }
 }
 
@@ -47,7 +44,7 @@ static bool has_urgent_work(const struct planner *p)
         const struct view_node *vn = &p->v->nodes[i];
         bool is_empty = vn->is_reachable && !vn->is_cordoned && vn->left == 0 &&
                         planner_lacks(vn, p->v->rollout->from);
-        has = has || vn->is_repairing || is_empty;
+        has = has || vn->was_midway || is_empty;
     }
     return has;
 }

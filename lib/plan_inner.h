@@ -46,8 +46,9 @@ bool planner_lacks(const struct view_node *vn, int64_t version);
 /* May the service of node i be disturbed now? */
 bool planner_may_disturb(const struct planner *p, int i);
 bool planner_is_rolling_back(const struct planner *p);
-/* Sets an end to a move that was taken over in the middle: its node is disturbed already. */
-void planner_limit(const struct planner *p, struct move *m);
+/* What somebody was in the middle of on the node goes on, to this version: it is disturbed already,
+ * and the move has an end. */
+void planner_go_on(const struct planner *p, struct rollout_node *n, int64_t number);
 /* True while an operation of it is open on a node. */
 bool planner_is_at_work(const struct planner *p);
 /* True while a node that the rollout did not change is repaired in its course, with an operation

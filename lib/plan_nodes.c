@@ -218,13 +218,15 @@ void planner_return(struct planner *p, struct rollout_node *n, int i)
         end_return(p, n);
 }
 
-/* The files are fetched within it, too. */
-void planner_limit(const struct planner *p, struct move *m)
+/* The files are fetched within its deadline, too. */
+void planner_go_on(const struct planner *p, struct rollout_node *n, int64_t number)
 {
     const struct policy *policy = p->v->policy;
     int64_t ms =
         policy->node_deadline_ms > 0 ? policy->node_deadline_ms + policy->step_deadline_ms : 0;
-    move_limit(m, p->v->now_ms, ms);
+    move_begin(&n->move, number, false, p->v->now_ms);
+    move_limit(&n->move, p->v->now_ms, ms);
+    n->odd_since_ms = 0;
 }
 
 /* A node that was being emptied when the rollout began, and is wanted again since. */
@@ -235,8 +237,7 @@ static void refill(struct planner *p, struct rollout_node *n, const struct view_
     if (p->v->rollout == NULL || !is_emptied || vn->wants_none || vn->op.state == OP_OPEN ||
         p->v->rollout->from == 0)
         return;
-    move_begin(&n->move, p->v->rollout->from, false, p->v->now_ms);
-    planner_limit(p, &n->move);
+    planner_go_on(p, n, p->v->rollout->from);
 }
 
 void planner_drive_node(struct planner *p, int i)

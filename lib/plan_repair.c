@@ -98,18 +98,9 @@ static bool is_lost(struct planner *p, int i)
            !planner_has_dead_files(p, vn, m->number);
 }
 
-/* What was begun on node i goes on, to what it shall serve now: all the while it counts as
- * disturbed. */
-static void go_on(struct planner *p, int i)
-{
-    struct rollout_node *n = &p->s->nodes[i];
-    move_begin(&n->move, wanted(p, i), false, p->v->now_ms);
-    planner_limit(p, &n->move);
-    n->odd_since_ms = 0;
-}
-
-/* A repair from before a rollout ends, which took over from it; so does one whose node is gone, or
- * whose aim is, unless it changed something there. */
+/* A repair from before a rollout ends, which took over from it; so does one whose node is gone. One
+ * whose aim changed goes on to the new one if it changed something, cordoned or not: all the while
+ * its node counts as disturbed. */
 static void drop_stale(struct planner *p, bool is_first)
 {
     for (int i = 0; i < p->s->n_nodes; i++) {
@@ -119,7 +110,7 @@ static void drop_stale(struct planner *p, bool is_first)
         if (n->move.phase == MOVE_NONE || p->seen[i]->op.state == OP_OPEN)
             continue;
         if (has_other_aim && !is_over && move_disturbs(&n->move) && !n->move.is_leaving) {
-            go_on(p, i);
+            planner_go_on(p, n, wanted(p, i));
         } else if (has_other_aim || is_over) {
             move_end(&n->move);
             n->odd_since_ms = 0;
@@ -133,9 +124,9 @@ static void drop_stale(struct planner *p, bool is_first)
 static void take_over(struct planner *p)
 {
     for (int i = 0; i < p->s->n_nodes; i++) {
-        if (!p->seen[i]->is_repairing || p->s->nodes[i].move.phase != MOVE_NONE)
+        if (!p->seen[i]->was_midway || p->s->nodes[i].move.phase != MOVE_NONE)
             continue;
-        go_on(p, i);
+        planner_go_on(p, &p->s->nodes[i], wanted(p, i));
         p->s->repair_ms = p->v->now_ms;
     }
 }
@@ -245,6 +236,19 @@ static void drop_idle(struct planner *p)
     p->s->n_nodes = kept;
 }
 
+/* The first plan after a rollout is stored, so that nobody takes over from that again; and it is
+ * the newer one, also if clocks were set back. */
+static void store_first(const struct view *v, struct plan *out, bool is_first)
+{
+    struct rollout_status *s = &out->status;
+    bool is_new = out->is_changed || (is_first && v->last_ended_ms != 0);
+    if (!is_new)
+        return;
+    out->is_changed = true;
+    s->revision = v->status->revision + 1;
+    s->updated_ms = v->now_ms > v->last_ended_ms ? v->now_ms : v->last_ended_ms;
+}
+
 void plan_reconcile(const struct view *v, struct arena *a, struct plan *out)
 {
     struct planner p;
@@ -261,7 +265,5 @@ void plan_reconcile(const struct view *v, struct arena *a, struct plan *out)
     planner_traffic(&p);
     drop_idle(&p);
     planner_finish(&p);
-    /* Clocks are set back: what is planned after a rollout is newer all the same. */
-    if (out->is_changed && out->status.updated_ms < v->last_ended_ms)
-        out->status.updated_ms = v->last_ended_ms;
+    store_first(v, out, is_first);
 }

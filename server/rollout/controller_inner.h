@@ -34,8 +34,8 @@ struct spot {
     int64_t checked_ms;  /* its files were asked about */
     bool is_unwritten;   /* `seen` changed since it was stored: it is in controller.unwritten */
     int64_t left;        /* what a rollout that was replaced brought, before the next is admitted */
-    bool is_repairing;   /* while target_is_new: whoever had the target before was in the middle
-                            of this node */
+    bool was_midway;     /* whoever had the target before was in the middle of this node; said
+                            while target_is_new */
     bool disturbs;       /* what target_count added to the node: its move disturbs it, */
     bool lacks;          /* it serves nothing although it should */
 };

@@ -40,7 +40,7 @@ static void make_node(const struct env *env, const struct target *t, int i, stru
         .is_foreign = is_foreign,
         .is_busy = n->n_busy > 0 || is_foreign,
         .is_disturbed = n->n_disturbing > (int)spot->disturbs,
-        .is_repairing = spot->is_repairing,
+        .was_midway = spot->was_midway,
         .left = spot->left,
         .family = n->driver != NULL ? n->driver->name : NULL,
         .labels = n->labels,

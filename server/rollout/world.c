@@ -117,7 +117,7 @@ void target_count(struct env *env, struct target *t)
             at++;
         bool is_in = at < s->n_nodes && s->nodes[at].node_id == env->nodes[i].node_id;
         const struct move *m = is_in && !is_new ? &s->nodes[at].move : NULL;
-        bool disturbs = m != NULL ? move_disturbs(m) : is_new && spot->is_repairing;
+        bool disturbs = m != NULL ? move_disturbs(m) : is_new && spot->was_midway;
         bool moves = disturbs || (m != NULL && m->phase != MOVE_NONE);
         n_repairs += moves && !t->is_rolling;
         is_busy = is_busy || moves || (m != NULL && s->nodes[at].odd_since_ms != 0);

@@ -121,26 +121,17 @@ bool target_is_new(const struct target *t)
     return t->is_rolling ? s->n_nodes == 0 : rollout_status_is_older(s, t->last_ended_ms);
 }
 
-/* Nodes that a lane was in the middle of. Those that a rollout had chosen itself go on only in the
- * rollout that replaced it: there may be more of them than repairs may disturb. */
-static void take_middle(const struct env *env, struct target *t, const struct rollout_status *s)
+static bool ended_as(const struct ended_row *r, enum rollout_phase phase)
 {
-    bool goes_on = t->is_rolling && s->phase == ROLLOUT_SUPERSEDED;
-    for (int i = 0; i < s->n_nodes; i++) {
-        const struct rollout_node *n = &s->nodes[i];
-        int at = world_node(env, n->node_id);
-        bool is_repair = n->step == 0 && !n->is_returning;
-        bool is_middle = move_disturbs(&n->move) && !n->move.is_leaving;
-        if (at >= 0 && is_middle && (is_repair || goes_on))
-            t->spots[at].is_repairing = true;
-    }
+    return strcmp(r->phase, rollout_phase_name(phase)) == 0;
 }
 
-/* One whose records cannot be read has left nothing that could be taken over. */
+/* One that cannot be read has left nothing that anybody could take over; *is_known is false. */
 static int read_status(struct controller *c, struct db *db, const char *id, struct arena *a,
-                       struct rollout_status *out, struct err *e)
+                       struct rollout_status *out, bool *is_known, struct err *e)
 {
     int rc = db_rollout_status(db, id, c->now_ms, a, out, e);
+    *is_known = rc == ERR_OK;
     if (rc != ERR_CORRUPT && rc != ERR_INVALID)
         return rc;
     log_line(LOG_ERROR, "rollout", "what %s left cannot be read: %s", id, e->message);
@@ -148,40 +139,55 @@ static int read_status(struct controller *c, struct db *db, const char *id, stru
     return ERR_OK;
 }
 
+/* Nodes that a lane was in the middle of; one that only waits for its router serves. Those that a
+ * rollout had chosen itself go on only in the rollout that replaced it: there may be more of them
+ * than repairs may disturb. */
+static void take_middle(const struct env *env, struct target *t, const struct rollout_status *s)
+{
+    bool goes_on = t->is_rolling && s->phase == ROLLOUT_SUPERSEDED;
+    for (int i = 0; i < s->n_nodes; i++) {
+        const struct rollout_node *n = &s->nodes[i];
+        int at = world_node(env, n->node_id);
+        bool is_repair = n->step == 0 && !n->is_returning;
+        bool is_middle = move_wants_out(&n->move) && !n->move.is_leaving;
+        if (at >= 0 && is_middle && (is_repair || goes_on))
+            t->spots[at].was_midway = true;
+    }
+}
+
 /* What was begun is taken over by whoever is next: from the last lane that had nodes. */
 static int fill_middle(struct controller *c, struct db *db, const struct env *env, struct target *t,
                        struct err *e)
 {
     struct arena a CLEANUP(arena_clear) = {0};
+    struct rollout_status *s = arena_alloc(&a, sizeof *s);
     struct rollout_status *repairs = arena_alloc(&a, sizeof *repairs);
-    struct rollout_status *last = arena_alloc(&a, sizeof *last);
     struct ended_row *list = NULL;
     char id[64];
     size_t n = 0;
-    bool is_found = false;
+    bool is_known = true;
     int rc = ERR_OK;
     if (!target_is_new(t) || (!t->is_rolling && t->last_ended_ms == 0))
         return ERR_OK;
     snprintf(id, sizeof id, "target-%" PRId64, t->target_id);
     *repairs = t->lane.status;
     if (t->is_rolling)
-        rc = read_status(c, db, id, &a, repairs, e);
+        rc = read_status(c, db, id, &a, repairs, &is_known, e);
     int64_t since_ms = repairs->revision > 0 ? repairs->updated_ms : 0;
-    if (rc == ERR_OK)
+    if (rc == ERR_OK && is_known)
         rc = db_ended_list(db, t->target_id, since_ms, &a, &list, &n, e);
-    for (size_t i = 0; rc == ERR_OK && i < n && !is_found; i++) {
-        if (list[i].is_complete)
+    for (size_t i = 0; rc == ERR_OK && is_known && i < n && s->n_nodes == 0; i++) {
+        if (ended_as(&list[i], ROLLOUT_SUCCEEDED) || ended_as(&list[i], ROLLOUT_ROLLED_BACK))
             return ERR_OK;
-        rc = read_status(c, db, list[i].id, &a, last, e);
-        is_found = rc == ERR_OK && last->n_nodes > 0;
+        rc = read_status(c, db, list[i].id, &a, s, &is_known, e);
     }
-    if (rc == ERR_OK)
-        take_middle(env, t, is_found ? last : repairs);
+    if (rc == ERR_OK && is_known)
+        take_middle(env, t, s->n_nodes > 0 ? s : repairs);
     return rc;
 }
 
-/* What one that gave way left on the nodes; false if it had not begun either. */
-static bool take_left(const struct env *env, struct target *t, int64_t to,
+/* What one that gave way left on the nodes. */
+static void take_left(const struct env *env, struct target *t, int64_t to,
                       const struct rollout_status *s)
 {
     for (int i = 0; i < s->n_nodes; i++) {
@@ -193,28 +199,34 @@ static bool take_left(const struct env *env, struct target *t, int64_t to,
             t->spots[at].left = n->step > 0 ? to : n->base;
         t->takes_over = t->takes_over || n->is_touched;
     }
-    return s->n_nodes > 0;
 }
 
-/* A rollout takes over from the one in whose place it came. */
+/* A rollout takes over from the one in whose place it came: the newest that gave way, and had
+ * begun, since another one ended otherwise. */
 static int fill_left(struct controller *c, struct db *db, const struct env *env, struct target *t,
                      struct err *e)
 {
     struct arena a CLEANUP(arena_clear) = {0};
-    const char **ids = NULL;
-    bool has_begun = false;
+    struct rollout_status *s = arena_alloc(&a, sizeof *s);
+    struct ended_row *list = NULL;
+    struct rollout_record r;
+    bool is_known = true;
     size_t n = 0;
     if (!t->is_rolling || t->lane.status.n_nodes > 0)
         return ERR_OK;
-    int rc = db_superseded_list(db, t->target_id, &a, &ids, &n, e);
-    for (size_t i = 0; rc == ERR_OK && i < n && !has_begun; i++) {
-        struct rollout_record r;
-        struct rollout_status s;
-        rc = db_rollout_get(db, ids[i], &a, &r, e);
+    int rc = db_ended_list(db, t->target_id, 0, &a, &list, &n, e);
+    for (size_t i = 0; rc == ERR_OK && is_known && i < n && s->n_nodes == 0; i++) {
+        if (ended_as(&list[i], ROLLOUT_SUCCEEDED) || ended_as(&list[i], ROLLOUT_ROLLED_BACK) ||
+            ended_as(&list[i], ROLLOUT_HALTED))
+            return ERR_OK;
+        if (!ended_as(&list[i], ROLLOUT_SUPERSEDED))
+            continue;
+        rc = db_rollout_get(db, list[i].id, &a, &r, e);
         if (rc == ERR_OK)
-            rc = read_status(c, db, ids[i], &a, &s, e);
-        has_begun = rc == ERR_OK && take_left(env, t, r.to, &s);
+            rc = read_status(c, db, list[i].id, &a, s, &is_known, e);
     }
+    if (rc == ERR_OK && s->n_nodes > 0)
+        take_left(env, t, r.to, s);
     return rc;
 }
 

@@ -274,49 +274,23 @@ int db_target_raise(struct db *db, int64_t target_id, const struct target_mark *
                   "iitti", mark->generation, mark->ms, mark->by, mark->how, target_id);
 }
 
-int db_superseded_list(struct db *db, int64_t target_id, struct arena *a, const char ***out,
-                       size_t *n, struct err *e)
-{
-    struct stmt *q CLEANUP(stmt_done_ptr) = NULL;
-    const char **list = NULL;
-    size_t len = 0;
-    int rc = db_query(db, &q, e,
-                      "SELECT r.rollout_id FROM rollouts r WHERE r.target_id = ?1"
-                      " AND r.phase = 'superseded' AND r.ended_ts > COALESCE((SELECT"
-                      " MAX(x.ended_ts) FROM rollouts x WHERE x.target_id = ?1"
-                      " AND x.phase IN ('succeeded', 'rolled-back', 'halted')), 0)"
-                      " ORDER BY r.ended_ts DESC, r.submitted_seq DESC LIMIT 50",
-                      "i", target_id);
-    bool row = rc == ERR_OK;
-
-    while (row && (rc = stmt_next(q, &row, e)) == ERR_OK && row) {
-        list = arena_grow(a, list, len, sizeof(*list));
-        list[len++] = arena_strdup(a, stmt_text(q, 0));
-    }
-    if (rc == ERR_OK) {
-        *out = list;
-        *n = len;
-    }
-    return rc;
-}
-
 int db_ended_list(struct db *db, int64_t target_id, int64_t since_ms, struct arena *a,
                   struct ended_row **out, size_t *n, struct err *e)
 {
     struct stmt *q CLEANUP(stmt_done_ptr) = NULL;
     struct ended_row *list = NULL;
     size_t len = 0;
-    int rc = db_query(db, &q, e,
-                      "SELECT rollout_id, phase IN ('succeeded', 'rolled-back') FROM rollouts"
-                      " WHERE target_id = ?1 AND ended_ts > ?2"
-                      " ORDER BY ended_ts DESC, submitted_seq DESC LIMIT 50",
-                      "ii", target_id, since_ms);
+    int rc =
+        db_query(db, &q, e,
+                 "SELECT rollout_id, phase FROM rollouts WHERE target_id = ?1 AND ended_ts > ?2"
+                 " ORDER BY ended_ts DESC, submitted_seq DESC LIMIT 50",
+                 "ii", target_id, since_ms);
     bool row = rc == ERR_OK;
 
     while (row && (rc = stmt_next(q, &row, e)) == ERR_OK && row) {
         list = arena_grow(a, list, len, sizeof(*list));
         list[len++] = (struct ended_row){.id = arena_strdup(a, stmt_text(q, 0)),
-                                         .is_complete = stmt_int(q, 1) != 0};
+                                         .phase = arena_strdup(a, stmt_text(q, 1))};
     }
     if (rc == ERR_OK) {
         *out = list;

@@ -46,16 +46,10 @@ MUST_USE int db_rollout_activate(struct db *db, const char *id, int64_t from, in
 MUST_USE int db_rollout_end_waiting(struct db *db, const char *id, const char *phase, int64_t ms,
                                     struct err *e);
 
-/* Rollouts of the target that gave way to newer ones since another one ended otherwise, newest
- * first: ids in arena. */
-MUST_USE int db_superseded_list(struct db *db, int64_t target_id, struct arena *a,
-                                const char ***out, size_t *n, struct err *e);
-
 struct ended_row {
-    const char *id;
-    bool is_complete; /* it succeeded, or went back; others were ended before */
+    const char *id, *phase;
 };
-/* Rollouts of the target that ended after a time (ms), newest first, in arena. */
+/* The newest rollouts of the target that ended after a time (ms), newest first, in arena. */
 MUST_USE int db_ended_list(struct db *db, int64_t target_id, int64_t since_ms, struct arena *a,
                            struct ended_row **out, size_t *n, struct err *e);
 

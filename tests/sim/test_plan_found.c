@@ -240,7 +240,7 @@ static void test_repairs_while_it_waits(void **state)
         bench_step(b);
         bench_expect(b, ROLLOUT_QUEUED);
         assert_int_equal(b->status.n_nodes, 0);
-        b->nodes[1].is_repairing = was_begun != 0;
+        b->nodes[1].was_midway = was_begun != 0;
         b->nodes[1].seen.n_ready = 0;
         for (int i = 0; i < 100; i++) {
             b->now_ms += 1000;
@@ -264,7 +264,7 @@ static void test_emptied_stays_empty(void **state)
     (void)state;
     struct bench *b CLEANUP(bench_free) = bench_new(bench_plain, 3);
     b->nodes[1].is_cordoned = b->nodes[1].wants_none = true;
-    b->nodes[1].is_repairing = true;
+    b->nodes[1].was_midway = true;
     b->nodes[1].seen.n_ready = 0;
     for (int i = 0; i < 100; i++) {
         b->now_ms += 1000;
@@ -280,7 +280,7 @@ static void test_taken_back_while_it_repairs(void **state)
     (void)state;
     struct bench *b CLEANUP(bench_free) = bench_new(bench_plain, 3);
     b->limits.freeze = "words";
-    b->nodes[1].is_repairing = true;
+    b->nodes[1].was_midway = true;
     b->nodes[1].seen.n_ready = 0;
     b->is_frozen = true;
     for (int i = 0; i < 5; i++)

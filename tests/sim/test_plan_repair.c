@@ -246,7 +246,7 @@ static void test_cut_short(void **state)
         struct bench *b CLEANUP(bench_free) = bench_new(bench_plain, 3);
         b->status.revision = 7;
         b->last_ended_ms = before ? b->now_ms - 1 : b->now_ms + 1;
-        b->nodes[1].is_repairing = true;
+        b->nodes[1].was_midway = true;
         bench_reconcile(b, 1, 0);
         assert_int_equal(is_disturbed(b, 2), !before);
         b->nodes[0].seen.ready[0] = 5; /* waits for it: the limit is one */
@@ -258,6 +258,21 @@ static void test_cut_short(void **state)
     }
 }
 
+/* The first plan after a rollout is stored, once, as a newer one: also if clocks were set back. */
+static void test_first_is_stored(void **state)
+{
+    (void)state;
+    struct bench *b CLEANUP(bench_free) = bench_new(bench_plain, 2);
+    bench_reconcile(b, 5000, 0);
+    int64_t before = b->status.revision;
+    bench_reconcile(b, 5000, 0);
+    assert_int_equal(b->status.revision, before);
+    b->last_ended_ms = b->now_ms + 100000;
+    bench_reconcile(b, 5000, 0);
+    assert_int_equal(b->status.revision, before + 1);
+    assert_int_equal(b->status.updated_ms, b->last_ended_ms);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -266,7 +281,7 @@ int main(void)
         cmocka_unit_test(test_left_alone),  cmocka_unit_test(test_shown_files),
         cmocka_unit_test(test_dead_folder), cmocka_unit_test(test_found_files),
         cmocka_unit_test(test_aim_changes), cmocka_unit_test(test_aim_changes_before),
-        cmocka_unit_test(test_cut_short),
+        cmocka_unit_test(test_cut_short),   cmocka_unit_test(test_first_is_stored),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

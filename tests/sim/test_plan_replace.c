@@ -186,7 +186,7 @@ static void test_caught_at_work(void **state)
 {
     (void)state;
     struct bench *b CLEANUP(bench_free) = going_on(bench_plain, 3, 2);
-    b->nodes[1].is_repairing = true;
+    b->nodes[1].was_midway = true;
     b->nodes[1].seen.n_ready = 0;
     bench_until(b, ROLLOUT_SUCCEEDED, 600000);
     bench_expect(b, ROLLOUT_SUCCEEDED);
@@ -200,7 +200,7 @@ static void test_caught_at_work_in_a_freeze(void **state)
 {
     (void)state;
     struct bench *b CLEANUP(bench_free) = going_on(bench_plain, 3, 2);
-    b->nodes[1].is_repairing = true;
+    b->nodes[1].was_midway = true;
     b->nodes[1].seen.n_ready = 0;
     b->limits.freeze = "words";
     for (int i = 0; i < 200; i++) {

@@ -31,7 +31,8 @@ static int put_fn(struct tx *tx, void *ctx, struct err *e)
 }
 
 /* The lane is in the middle of a node, which is of this step. */
-static void put_in_the_middle(struct fleet_fixture *f, const char *id, int step, int node)
+static void put_in_the_middle(struct fleet_fixture *f, const char *id, int step, int node,
+                              enum move_phase phase)
 {
     struct reader r CLEANUP(reader_end) = {0};
     struct stored s = {.id = id};
@@ -49,6 +50,8 @@ static void put_in_the_middle(struct fleet_fixture *f, const char *id, int step,
     s.status.n_nodes = 1;
     move_begin(&s.status.nodes[0].move, 1, false, f->now_ms);
     move_limit(&s.status.nodes[0].move, f->now_ms, 60000);
+    if (phase != MOVE_NONE)
+        s.status.nodes[0].move.phase = phase;
     FLEET_OK(f, store_write(f->store, TX_WORK, put_fn, &s, &f->e));
 }
 
@@ -76,7 +79,7 @@ static void load(struct fleet_fixture *f, bool found[N_NODES], int n_disturbing[
     env.n_targets = 1;
     target_count(&env, &t);
     for (int i = 0; i < N_NODES; i++) {
-        found[i] = t.spots[i].is_repairing;
+        found[i] = t.spots[i].was_midway;
         n_disturbing[i] = nodes[i].n_disturbing;
     }
     assert_true(env.n_busy == 1 || !(found[0] || found[1]));
@@ -101,20 +104,37 @@ static void test_who_takes_over(void **state)
         int step;
         bool repairs_had_a_turn, is_followed, another_ended;
         bool finds[N_NODES];
+        enum move_phase phase; /* MOVE_NONE: the first */
     } rows[] = {
-        {"cancelled", ROLLOUT_CANCELLED, 0, false, false, false, {true, false}},
-        {"rejected", ROLLOUT_REJECTED, 0, false, false, false, {true, false}},
-        {"halted", ROLLOUT_HALTED, 0, false, false, false, {true, false}},
-        {"its own node", ROLLOUT_HALTED, 1, false, false, false, {false, false}},
-        {"replaced", ROLLOUT_SUPERSEDED, 1, false, true, false, {true, false}},
-        {"replaced by none", ROLLOUT_SUPERSEDED, 1, false, false, true, {false, false}},
-        {"its repair", ROLLOUT_SUPERSEDED, 0, false, false, true, {true, false}},
-        {"given up", ROLLOUT_ROLLED_BACK, 0, false, false, false, {false, false}},
-        {"looked after since", ROLLOUT_CANCELLED, 0, true, false, false, {false, false}},
-        {"looked after by repairs", ROLLOUT_CANCELLED, 0, true, true, false, {false, true}},
-        {"none touched it since", ROLLOUT_CANCELLED, 0, true, false, true, {false, true}},
-        {"another one is next", ROLLOUT_CANCELLED, 0, false, true, false, {true, false}},
-        {"another one ended", ROLLOUT_CANCELLED, 0, false, false, true, {true, false}},
+        {"cancelled", ROLLOUT_CANCELLED, 0, false, false, false, {true, false}, MOVE_NONE},
+        {"rejected", ROLLOUT_REJECTED, 0, false, false, false, {true, false}, MOVE_NONE},
+        {"halted", ROLLOUT_HALTED, 0, false, false, false, {true, false}, MOVE_NONE},
+        {"its own node", ROLLOUT_HALTED, 1, false, false, false, {false, false}, MOVE_NONE},
+        {"replaced", ROLLOUT_SUPERSEDED, 1, false, true, false, {true, false}, MOVE_NONE},
+        {"replaced by none", ROLLOUT_SUPERSEDED, 1, false, false, true, {false, false}, MOVE_NONE},
+        {"its repair", ROLLOUT_SUPERSEDED, 0, false, false, true, {true, false}, MOVE_NONE},
+        {"given up", ROLLOUT_ROLLED_BACK, 0, false, false, false, {false, false}, MOVE_NONE},
+        {"looked after since", ROLLOUT_CANCELLED, 0, true, false, false, {false, false}, MOVE_NONE},
+        {"looked after by repairs",
+         ROLLOUT_CANCELLED,
+         0,
+         true,
+         true,
+         false,
+         {false, true},
+         MOVE_NONE},
+        {"none touched it since",
+         ROLLOUT_CANCELLED,
+         0,
+         true,
+         false,
+         true,
+         {false, true},
+         MOVE_NONE},
+        {"another one is next", ROLLOUT_CANCELLED, 0, false, true, false, {true, false}, MOVE_NONE},
+        {"another one ended", ROLLOUT_CANCELLED, 0, false, false, true, {true, false}, MOVE_NONE},
+        {"loads", ROLLOUT_CANCELLED, 0, false, false, false, {true, false}, MOVE_LOAD},
+        {"serves", ROLLOUT_CANCELLED, 0, false, false, false, {false, false}, MOVE_ROUTE},
     };
     struct fleet_fixture *f = *state;
 
@@ -129,12 +149,12 @@ static void test_who_takes_over(void **state)
         int n_disturbing[N_NODES];
         const char *id = fixture_ask(f, "t-1", "2", NULL);
         f->now_ms += 1000;
-        put_in_the_middle(f, id, rows[i].step, 0);
+        put_in_the_middle(f, id, rows[i].step, 0, rows[i].phase);
         f->now_ms += 1000;
         fixture_move(f, id, rows[i].end, ROLLOUT_FAULT_NONE);
         f->now_ms += 1000;
         if (rows[i].repairs_had_a_turn)
-            put_in_the_middle(f, repairs, 0, 1);
+            put_in_the_middle(f, repairs, 0, 1, MOVE_LOAD);
         if (rows[i].another_ended)
             end_another(f);
         const char *next = rows[i].is_followed ? fixture_ask(f, "t-1", "3", NULL) : NULL;
