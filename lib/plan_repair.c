@@ -98,25 +98,56 @@ static bool is_lost(struct planner *p, int i)
            !planner_has_dead_files(p, vn, m->number);
 }
 
-/* A repair from before a rollout ends, which took over from it; so does one whose node is gone. One
- * whose aim changed goes on to the new one if it changed something, cordoned or not: all the while
- * its node counts as disturbed. */
+static void look_soon(struct planner *p, int i)
+{
+    int64_t at_ms = p->seen[i]->seen.looked_ms + 1000;
+    if (p->v->now_ms >= at_ms)
+        planner_read(p, i, OP_OBSERVE, p->v->live);
+    else
+        planner_wake(p, at_ms);
+}
+
+static void drop(struct planner *p, int i)
+{
+    struct rollout_node *n = &p->s->nodes[i];
+    move_end(&n->move);
+    n->odd_since_ms = 0;
+    if (planner_has_dead_files(p, p->seen[i], wanted(p, i)))
+        planner_end_repair(p, n);
+}
+
+/* What was changed on the node goes on to its new aim, cordoned or not: all the while it counts as
+ * disturbed. But it is looked at first: if it serves still, it is not taken away over the limit. */
+static void change_aim(struct planner *p, int i)
+{
+    struct rollout_node *n = &p->s->nodes[i];
+    const struct view_node *vn = p->seen[i];
+    int64_t seen_ms = vn->seen.observed_ms;
+    bool is_news = seen_ms > vn->op.ended_ms && seen_ms > n->move.since_ms;
+    if (is_news && observation_has(&vn->seen, wanted(p, i))) {
+        drop(p, i);
+    } else if (is_news || !vn->is_reachable) {
+        planner_go_on(p, n, wanted(p, i));
+    } else {
+        look_soon(p, i);
+        p->is_used[i] = true; /* nothing else is done there until then */
+    }
+}
+
+/* A repair from before a rollout ends, which took over from it; so does one whose node is gone, or
+ * whose aim is, unless it changed something. */
 static void drop_stale(struct planner *p, bool is_first)
 {
     for (int i = 0; i < p->s->n_nodes; i++) {
-        struct rollout_node *n = &p->s->nodes[i];
+        const struct move *m = &p->s->nodes[i].move;
         bool is_over = is_first || is_lost(p, i);
-        bool has_other_aim = n->move.number != wanted(p, i);
-        if (n->move.phase == MOVE_NONE || p->seen[i]->op.state == OP_OPEN)
+        bool has_other_aim = m->number != wanted(p, i);
+        if (m->phase == MOVE_NONE || p->seen[i]->op.state == OP_OPEN)
             continue;
-        if (has_other_aim && !is_over && move_disturbs(&n->move) && !n->move.is_leaving) {
-            planner_go_on(p, n, wanted(p, i));
-        } else if (has_other_aim || is_over) {
-            move_end(&n->move);
-            n->odd_since_ms = 0;
-            if (planner_has_dead_files(p, p->seen[i], wanted(p, i)))
-                planner_end_repair(p, n);
-        }
+        if (is_over || (has_other_aim && (!move_disturbs(m) || m->is_leaving)))
+            drop(p, i);
+        else if (has_other_aim)
+            change_aim(p, i);
     }
 }
 
@@ -134,14 +165,9 @@ static void take_over(struct planner *p)
 /* An odd node is looked at again soon instead of at the next round. */
 static void confirm(struct planner *p, int i)
 {
-    struct rollout_node *n = &p->s->nodes[i];
-    const struct view_node *vn = p->seen[i];
-    if (n->odd_since_ms == 0 || vn->seen.observed_ms > n->odd_since_ms)
-        return;
-    if (p->v->now_ms >= vn->seen.looked_ms + 1000)
-        planner_read(p, i, OP_OBSERVE, p->v->live);
-    else
-        planner_wake(p, vn->seen.looked_ms + 1000);
+    const struct rollout_node *n = &p->s->nodes[i];
+    if (n->odd_since_ms != 0 && p->seen[i]->seen.observed_ms <= n->odd_since_ms)
+        look_soon(p, i);
 }
 
 /* Could a repair begin on node i? What cannot be is looked at again in time. */

@@ -213,7 +213,15 @@ static void test_aim_changes(void **state)
     while (n->op.action != OP_UNLOAD || n->op.state != OP_DONE)
         bench_reconcile(b, 1, 0);
     assert_true(is_disturbed(b, n->node_id));
+    /* The last look is older. */
+    n->seen.ready[0] = 1;
+    n->seen.n_ready = 1;
+    n->seen.observed_ms = n->seen.looked_ms = n->op.ended_ms - 1;
+    b->now_ms += b->now_ms % 1000 == 0;
     n->is_cordoned = n->wants_none = false;
+    bench_reconcile(b, 1, 0);
+    assert_true(is_disturbed(b, n->node_id));
+    n->seen.n_ready = 0;
     while (n->seen.n_ready == 0) {
         bench_reconcile(b, 1, 0);
         assert_true(is_disturbed(b, n->node_id));
@@ -221,6 +229,32 @@ static void test_aim_changes(void **state)
     bench_reconcile(b, 60000, 0);
     assert_false(is_disturbed(b, n->node_id));
     assert_int_equal(n->seen.ready[0], 1);
+}
+
+/* The same, but the server never got the order: it serves on, and is not taken away while others
+ * are unavailable. */
+static void test_aim_changes_in_vain(void **state)
+{
+    (void)state;
+    struct bench *b CLEANUP(bench_free) = bench_new(bench_plain, 3);
+    struct view_node *n = &b->nodes[1];
+    n->shown.is_known = true;
+    n->is_cordoned = n->wants_none = true;
+    while (n->op.action != OP_UNLOAD)
+        bench_reconcile(b, 1, 0);
+    n->op.state = OP_UNKNOWN;
+    n->seen.n_ready = 1;
+    n->seen.ready[0] = 1;
+    n->is_cordoned = n->wants_none = false;
+    b->nodes[2].is_reachable = false;
+    int before = b->n_switches;
+    bench_reconcile(b, 60000, 0);
+    assert_int_equal(b->n_switches, before);
+    assert_false(is_disturbed(b, n->node_id));
+    b->nodes[2].is_reachable = true;
+    bench_reconcile(b, 60000, 0);
+    assert_int_equal(b->n_switches, before + 1);
+    assert_false(shown_differs(&n->shown, 1));
 }
 
 /* Nothing was changed yet: it serves on. */
@@ -276,12 +310,19 @@ static void test_first_is_stored(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_repair),      cmocka_unit_test(test_repair_leaves_unmanaged),
-        cmocka_unit_test(test_empty_first), cmocka_unit_test(test_rate),
-        cmocka_unit_test(test_left_alone),  cmocka_unit_test(test_shown_files),
-        cmocka_unit_test(test_dead_folder), cmocka_unit_test(test_found_files),
-        cmocka_unit_test(test_aim_changes), cmocka_unit_test(test_aim_changes_before),
-        cmocka_unit_test(test_cut_short),   cmocka_unit_test(test_first_is_stored),
+        cmocka_unit_test(test_repair),
+        cmocka_unit_test(test_repair_leaves_unmanaged),
+        cmocka_unit_test(test_empty_first),
+        cmocka_unit_test(test_rate),
+        cmocka_unit_test(test_left_alone),
+        cmocka_unit_test(test_shown_files),
+        cmocka_unit_test(test_dead_folder),
+        cmocka_unit_test(test_found_files),
+        cmocka_unit_test(test_aim_changes),
+        cmocka_unit_test(test_aim_changes_before),
+        cmocka_unit_test(test_cut_short),
+        cmocka_unit_test(test_first_is_stored),
+        cmocka_unit_test(test_aim_changes_in_vain),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
