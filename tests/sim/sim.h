@@ -70,7 +70,8 @@ struct sim_clocks {
     enum rollout_phase phase;
     enum rollout_control control;
     int step;
-    unsigned done; /* nodes, by index */
+    int n_failures; /* of a way back */
+    unsigned done;  /* nodes, by index */
     int64_t command_seq, step_deadline_ms, bake_since_ms;
 };
 struct sim_model {

@@ -9,7 +9,8 @@
 #include "sim.h"
 
 /* Invariant: the first status after a restart has the times of the last one before. A node that got
- * done moves the deadline, and so do commands, pauses and the end of a reload control. */
+ * done moves the deadline, and so do commands, pauses, the end of a reload control, and a way back
+ * that is late and tries again. */
 static void check_clocks(struct sim *s, struct sim_model *m)
 {
     const struct rollout_status *st = sim_status(s, m->rollout);
@@ -20,7 +21,8 @@ static void check_clocks(struct sim *s, struct sim_model *m)
         done |= (unsigned)st->nodes[i].is_done << i;
     bool is_same = st->phase == ROLLOUT_RUNNING && was->phase == st->phase &&
                    st->step == was->step && done == was->done && st->control == was->control &&
-                   st->command_seq == was->command_seq;
+                   st->command_seq == was->command_seq &&
+                   st->n_rollback_failures == was->n_failures;
     if (is_same && was->step_deadline_ms != 0 && st->step_deadline_ms != 0 &&
         st->step_deadline_ms != was->step_deadline_ms)
         sim_fail(s, "%s: a restart moves the step's deadline by %" PRId64 " ms", m->rollout,
@@ -42,6 +44,7 @@ void sim_note_restart(struct sim *s)
         m->clocks = (struct sim_clocks){.phase = st->phase,
                                         .control = st->control,
                                         .step = st->step,
+                                        .n_failures = st->n_rollback_failures,
                                         .command_seq = st->command_seq,
                                         .step_deadline_ms = st->step_deadline_ms,
                                         .bake_since_ms = st->bake_since_ms};
