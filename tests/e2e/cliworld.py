@@ -407,7 +407,12 @@ class World(fleetcase.FleetCase):
     def judged(self):
         model = self.new_model()
         made = self.held(model, **JUDGED)
-        self.wait_for(lambda: self.api.get(f"/rollouts/{made}/analysis")["gates"], what="the judge's first look")
+
+        def is_judged():
+            shown = self.api.get(f"/rollouts/{made}/analysis")
+            return shown.get("nodes") and all(gate["verdict"] != "none" for gate in shown["gates"])
+
+        self.wait_for(is_judged, what="the judge's first look")
         self.command(made, "abort")
         self.wait_phase(made, "rolled-back")
         return {"r-55": made}
