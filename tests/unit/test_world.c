@@ -166,6 +166,31 @@ static void test_weights_of_the_lane_before(void **state)
     free(w->c->closings);
 }
 
+/* A node that does not answer once or twice is still there. */
+static void test_one_miss_is_none(void **state)
+{
+    struct small *w = *state;
+    struct node *n = &w->nodes[0];
+    struct world world = {.envs = &w->env, .n_envs = 1};
+    w->c->world = &world;
+    n->is_reachable = true;
+    for (int k = 1; k <= MISSED_LOOKS + 1; k++) {
+        struct flight *f = &w->c->flights[0];
+        *f = (struct flight){.kind = FLIGHT_HEALTH, .env_id = 1, .node_id = n->node_id};
+        n->n_busy++;
+        collect_failure(w->c, f, FAULT_TRANSPORT, "no answer");
+        assert_int_equal(n->n_missed, k);
+        assert_int_equal(n->n_busy, 0);
+        assert_int_equal(n->is_reachable, k < MISSED_LOOKS);
+    }
+    assert_int_equal(n->since_ms, NOW_MS);
+    assert_string_equal(n->detail, "no answer");
+    marks_clear(&w->c->unwritten);
+    marks_clear(&w->c->serving);
+    due_clear(&w->c->looks);
+    w->c->world = NULL;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -174,6 +199,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_who_waits_is_woken, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_change_wakes_all, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_weights_of_the_lane_before, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_one_miss_is_none, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
