@@ -20,7 +20,7 @@ struct view_node {
     bool is_busy;               /* an operation or a read runs on it, for whomever */
     bool is_disturbed;          /* another target's move disturbs it: hands off */
     bool was_midway;            /* at first: whoever had the target before was in the middle of
-                                     this node: a repair, a replaced or an ended rollout */
+                                   this node: a repair, a replaced or an ended rollout */
     int64_t left;               /* at admission: what a replaced rollout brought here; 0: none */
     bool is_lacking;            /* another target is not served here as it should be */
     bool is_cordoned;           /* nothing forward begins here */

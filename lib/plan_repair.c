@@ -267,10 +267,9 @@ static void drop_idle(struct planner *p)
 static void store_first(const struct view *v, struct plan *out, bool is_first)
 {
     struct rollout_status *s = &out->status;
-    bool is_new = out->is_changed || (is_first && v->last_ended_ms != 0);
-    if (!is_new)
+    out->is_changed = out->is_changed || (is_first && v->last_ended_ms != 0);
+    if (!out->is_changed)
         return;
-    out->is_changed = true;
     s->revision = v->status->revision + 1;
     s->updated_ms = v->now_ms > v->last_ended_ms ? v->now_ms : v->last_ended_ms;
 }

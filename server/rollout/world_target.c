@@ -126,6 +126,11 @@ static bool ended_as(const struct ended_row *r, enum rollout_phase phase)
     return strcmp(r->phase, rollout_phase_name(phase)) == 0;
 }
 
+static bool came_to_its_end(const struct ended_row *r)
+{
+    return ended_as(r, ROLLOUT_SUCCEEDED) || ended_as(r, ROLLOUT_ROLLED_BACK);
+}
+
 /* One that cannot be read has left nothing that anybody could take over; *is_known is false. */
 static int read_status(struct controller *c, struct db *db, const char *id, struct arena *a,
                        struct rollout_status *out, bool *is_known, struct err *e)
@@ -177,7 +182,7 @@ static int fill_middle(struct controller *c, struct db *db, const struct env *en
     if (rc == ERR_OK && is_known)
         rc = db_ended_list(db, t->target_id, since_ms, &a, &list, &n, e);
     for (size_t i = 0; rc == ERR_OK && is_known && i < n && s->n_nodes == 0; i++) {
-        if (ended_as(&list[i], ROLLOUT_SUCCEEDED) || ended_as(&list[i], ROLLOUT_ROLLED_BACK))
+        if (came_to_its_end(&list[i]))
             return ERR_OK;
         rc = read_status(c, db, list[i].id, &a, s, &is_known, e);
     }
@@ -216,8 +221,7 @@ static int fill_left(struct controller *c, struct db *db, const struct env *env,
         return ERR_OK;
     int rc = db_ended_list(db, t->target_id, 0, &a, &list, &n, e);
     for (size_t i = 0; rc == ERR_OK && is_known && i < n && s->n_nodes == 0; i++) {
-        if (ended_as(&list[i], ROLLOUT_SUCCEEDED) || ended_as(&list[i], ROLLOUT_ROLLED_BACK) ||
-            ended_as(&list[i], ROLLOUT_HALTED))
+        if (came_to_its_end(&list[i]) || ended_as(&list[i], ROLLOUT_HALTED))
             return ERR_OK;
         if (!ended_as(&list[i], ROLLOUT_SUPERSEDED))
             continue;

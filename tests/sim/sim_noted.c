@@ -123,8 +123,7 @@ static bool is_given_up(struct sim *s, const struct sim_model *m, const struct s
             continue;
         if (move_disturbs(&one->move))
             return false;
-        bool is_as_it_was = one->step > 0 && !one->is_touched; /* chosen while it was repaired */
-        if (is_as_it_was || (one->step == 0 && one->move.n_rounds > 0) || is_let_go(st, one))
+        if ((one->step == 0 && one->move.n_rounds > 0) || is_let_go(st, one))
             return true;
     }
     return s->now_ms < n->dead_since_ms + SIM_KNOWN_DEAD_MS;

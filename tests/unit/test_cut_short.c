@@ -96,79 +96,84 @@ static void end_another(struct fleet_fixture *f)
     fixture_move(f, id, ROLLOUT_CANCELLED, ROLLOUT_FAULT_NONE);
 }
 
+/* What happens between the end of the rollout and the look at what it left. */
+enum since {
+    TURN = 1 << 0,  /* repairs begin on the other node */
+    ENDED = 1 << 1, /* another rollout ends */
+    NEXT = 1 << 2   /* another rollout is active */
+};
+
+static const struct row {
+    const char *what;
+    enum rollout_phase end;
+    int step;
+    unsigned since;
+    bool finds[N_NODES];
+    enum move_phase phase; /* MOVE_NONE: the first */
+} rows[] = {
+    {"cancelled", ROLLOUT_CANCELLED, 0, 0, {true, false}, MOVE_NONE},
+    {"rejected", ROLLOUT_REJECTED, 0, 0, {true, false}, MOVE_NONE},
+    {"halted", ROLLOUT_HALTED, 0, 0, {true, false}, MOVE_NONE},
+    {"its own node", ROLLOUT_HALTED, 1, 0, {false, false}, MOVE_NONE},
+    {"replaced", ROLLOUT_SUPERSEDED, 1, NEXT, {true, false}, MOVE_NONE},
+    {"replaced by none", ROLLOUT_SUPERSEDED, 1, ENDED, {false, false}, MOVE_NONE},
+    {"its repair", ROLLOUT_SUPERSEDED, 0, ENDED, {true, false}, MOVE_NONE},
+    {"given up", ROLLOUT_ROLLED_BACK, 0, 0, {false, false}, MOVE_NONE},
+    {"looked after since", ROLLOUT_CANCELLED, 0, TURN, {false, false}, MOVE_NONE},
+    {"looked after by repairs", ROLLOUT_CANCELLED, 0, TURN | NEXT, {false, true}, MOVE_NONE},
+    {"none touched it since", ROLLOUT_CANCELLED, 0, TURN | ENDED, {false, true}, MOVE_NONE},
+    {"another one is next", ROLLOUT_CANCELLED, 0, NEXT, {true, false}, MOVE_NONE},
+    {"another one ended", ROLLOUT_CANCELLED, 0, ENDED, {true, false}, MOVE_NONE},
+    {"loads", ROLLOUT_CANCELLED, 0, 0, {true, false}, MOVE_LOAD},
+    {"serves", ROLLOUT_CANCELLED, 0, 0, {false, false}, MOVE_ROUTE},
+};
+
+/* What is found, and what counts: the repairs' own move does without being found. */
+static void expect(struct fleet_fixture *f, const struct row *row)
+{
+    bool found[N_NODES];
+    int n_disturbing[N_NODES];
+
+    load(f, found, n_disturbing);
+    for (int k = 0; k < N_NODES; k++) {
+        bool disturbs = row->finds[k] || (row->since == TURN && k == 1);
+        if (found[k] != row->finds[k] || n_disturbing[k] != (int)disturbs)
+            fail_msg("%s, node %d: found %d, %d disturb it", row->what, k, found[k],
+                     n_disturbing[k]);
+    }
+}
+
+static void play(struct fleet_fixture *f, const struct row *row, const char *repairs)
+{
+    const char *id = fixture_ask(f, "t-1", "2", NULL);
+
+    f->now_ms += 1000;
+    put_in_the_middle(f, id, row->step, 0, row->phase);
+    f->now_ms += 1000;
+    fixture_move(f, id, row->end, ROLLOUT_FAULT_NONE);
+    f->now_ms += 1000;
+    if ((row->since & TURN) != 0)
+        put_in_the_middle(f, repairs, 0, 1, MOVE_LOAD);
+    if ((row->since & ENDED) != 0)
+        end_another(f);
+    const char *next = (row->since & NEXT) != 0 ? fixture_ask(f, "t-1", "3", NULL) : NULL;
+    expect(f, row);
+    if (next != NULL)
+        fixture_move(f, next, ROLLOUT_CANCELLED, ROLLOUT_FAULT_NONE);
+}
+
 static void test_who_takes_over(void **state)
 {
-    static const struct {
-        const char *what;
-        enum rollout_phase end;
-        int step;
-        bool repairs_had_a_turn, is_followed, another_ended;
-        bool finds[N_NODES];
-        enum move_phase phase; /* MOVE_NONE: the first */
-    } rows[] = {
-        {"cancelled", ROLLOUT_CANCELLED, 0, false, false, false, {true, false}, MOVE_NONE},
-        {"rejected", ROLLOUT_REJECTED, 0, false, false, false, {true, false}, MOVE_NONE},
-        {"halted", ROLLOUT_HALTED, 0, false, false, false, {true, false}, MOVE_NONE},
-        {"its own node", ROLLOUT_HALTED, 1, false, false, false, {false, false}, MOVE_NONE},
-        {"replaced", ROLLOUT_SUPERSEDED, 1, false, true, false, {true, false}, MOVE_NONE},
-        {"replaced by none", ROLLOUT_SUPERSEDED, 1, false, false, true, {false, false}, MOVE_NONE},
-        {"its repair", ROLLOUT_SUPERSEDED, 0, false, false, true, {true, false}, MOVE_NONE},
-        {"given up", ROLLOUT_ROLLED_BACK, 0, false, false, false, {false, false}, MOVE_NONE},
-        {"looked after since", ROLLOUT_CANCELLED, 0, true, false, false, {false, false}, MOVE_NONE},
-        {"looked after by repairs",
-         ROLLOUT_CANCELLED,
-         0,
-         true,
-         true,
-         false,
-         {false, true},
-         MOVE_NONE},
-        {"none touched it since",
-         ROLLOUT_CANCELLED,
-         0,
-         true,
-         false,
-         true,
-         {false, true},
-         MOVE_NONE},
-        {"another one is next", ROLLOUT_CANCELLED, 0, false, true, false, {true, false}, MOVE_NONE},
-        {"another one ended", ROLLOUT_CANCELLED, 0, false, false, true, {true, false}, MOVE_NONE},
-        {"loads", ROLLOUT_CANCELLED, 0, false, false, false, {true, false}, MOVE_LOAD},
-        {"serves", ROLLOUT_CANCELLED, 0, false, false, false, {false, false}, MOVE_ROUTE},
-    };
     struct fleet_fixture *f = *state;
+    char repairs[40];
 
     fixture_env(f, "production", "{}", N_NODES);
     fixture_push(f, "fraud", 3);
     fixture_move(f, fixture_ask(f, "t-1", "1", NULL), ROLLOUT_SUCCEEDED, ROLLOUT_FAULT_NONE);
     struct target_row target = fixture_target(f, "production", "fraud");
-    char repairs[40];
     (void)snprintf(repairs, sizeof(repairs), "target-%" PRId64, target.target_id);
-    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-        bool found[N_NODES];
-        int n_disturbing[N_NODES];
-        const char *id = fixture_ask(f, "t-1", "2", NULL);
-        f->now_ms += 1000;
-        put_in_the_middle(f, id, rows[i].step, 0, rows[i].phase);
-        f->now_ms += 1000;
-        fixture_move(f, id, rows[i].end, ROLLOUT_FAULT_NONE);
-        f->now_ms += 1000;
-        if (rows[i].repairs_had_a_turn)
-            put_in_the_middle(f, repairs, 0, 1, MOVE_LOAD);
-        if (rows[i].another_ended)
-            end_another(f);
-        const char *next = rows[i].is_followed ? fixture_ask(f, "t-1", "3", NULL) : NULL;
-        load(f, found, n_disturbing);
-        bool own = rows[i].repairs_had_a_turn && !rows[i].is_followed && !rows[i].another_ended;
-        for (int k = 0; k < N_NODES; k++) {
-            bool disturbs = rows[i].finds[k] || (own && k == 1);
-            if (found[k] != rows[i].finds[k] || n_disturbing[k] != (int)disturbs)
-                fail_msg("%s, node %d: found %d, %d disturb it", rows[i].what, k, found[k],
-                         n_disturbing[k]);
-        }
-        if (next != NULL)
-            fixture_move(f, next, ROLLOUT_CANCELLED, ROLLOUT_FAULT_NONE);
-    }
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+        play(f, &rows[i], repairs);
 }
 
 int main(void)
